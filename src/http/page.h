@@ -1,0 +1,25 @@
+/* Where a list is asked to begin: page + page_size, limit + offset, or cursor + limit
+ * (SPEC.md §2), and the cursors themselves. */
+#ifndef HTTP_PAGE_H
+#define HTTP_PAGE_H
+
+#include "http/route.h"
+
+/* Takes its own parameters out of `query`; *rest is what is left for the route's filters.
+ * Faults are added to `error`. `wants_csv`: the Accept header asked for it. */
+void page_parse(struct str query, uint32_t list_tag, bool wants_csv, struct arena *arena,
+                struct error *error, struct page *page, struct str *rest);
+
+/* Opaque to callers; ours: a version, the list's tag, the kind and value of its sort key, the
+ * id; base64url. A cursor of another list, or one that was tampered with in shape, is false. */
+bool cursor_decode(struct str text, uint32_t list_tag, struct arena *arena, struct page *page);
+struct str cursor_encode(const struct list_key *key, uint32_t list_tag, struct arena *arena);
+
+/* What page parameters are called, for OpenAPI. */
+struct page_parameter {
+    const char *name, *schema, *doc;
+};
+extern const struct page_parameter page_parameters[];
+extern const size_t page_parameter_count;
+
+#endif
