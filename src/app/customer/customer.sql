@@ -1,0 +1,363 @@
+-- Customers, what they are found by, their notes, and their summary.
+
+-- fragment: customer_row
+c.id, c.external_id, c.name, c.name_folded, c.emails, c.phones, c.email, c.phone, c.locale,
+    c.timezone, c.company_id, c.status, c.owner_id, c.tags, c.custom_fields, c.consent_email,
+    c.consent_sms, c.consent_push, c.consent_phone, c.last_contacted_at, c.last_contact_method,
+    c.contact_count, c.last_response_at, c.version, c.created_at, c.created_by, c.updated_at,
+    c.deleted_at
+
+-- fragment: customer_named
+{customer_row}, co.name AS company_name, u.name AS owner_name
+
+-- fragment: names_joined
+LEFT JOIN companies co ON co.tenant_id = c.tenant_id AND co.id = c.company_id
+LEFT JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.owner_id
+
+-- What filters say beside the one whose index is read. Each is off when it is null.
+-- fragment: filters
+c.deleted_at IS NULL
+    AND (c.status = :status OR :status IS NULL)
+    AND (c.owner_id = :owner_id OR :owner_id IS NULL)
+    AND (c.company_id = :company_id OR :company_id IS NULL)
+    AND (c.external_id = :external_id OR :external_id IS NULL)
+    AND (c.last_contacted_at < :not_contacted_since OR c.last_contacted_at IS NULL
+         OR :not_contacted_since IS NULL)
+    AND (CAST(:tag AS text) IS NULL OR EXISTS (
+        SELECT 1 FROM customer_tags t
+        WHERE t.tenant_id = c.tenant_id AND t.customer_id = c.id AND t.tag = :tag))
+    AND {word_0} AND {word_1} AND {word_2} AND {word_3}
+    AND {word_4} AND {word_5} AND {word_6} AND {word_7}
+
+-- fragment: word_0
+(CAST(:word_0 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_0 AND w.word <= :word_end_0))
+-- fragment: word_1
+(CAST(:word_1 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_1 AND w.word <= :word_end_1))
+-- fragment: word_2
+(CAST(:word_2 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_2 AND w.word <= :word_end_2))
+-- fragment: word_3
+(CAST(:word_3 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_3 AND w.word <= :word_end_3))
+-- fragment: word_4
+(CAST(:word_4 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_4 AND w.word <= :word_end_4))
+-- fragment: word_5
+(CAST(:word_5 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_5 AND w.word <= :word_end_5))
+-- fragment: word_6
+(CAST(:word_6 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_6 AND w.word <= :word_end_6))
+-- fragment: word_7
+(CAST(:word_7 AS text) IS NULL OR EXISTS (
+    SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
+        AND w.word >= :word_7 AND w.word <= :word_end_7))
+
+-- fragment: page
+AND (c.name_folded, c.id) > (:cursor_text, :cursor_id)
+ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
+
+-- query: customer_get
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.id = :id AND c.deleted_at IS NULL
+
+-- query: customer_get_external
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.external_id = :external_id AND c.deleted_at IS NULL
+
+-- query: customer_lock
+SELECT {customer_row} FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.id = :id AND c.deleted_at IS NULL {for_update}
+
+-- query: customer_lock_any
+-- Also a deleted one, for its restoration.
+SELECT {customer_row} FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.id = :id {for_update}
+
+-- query: customer_lock_external
+SELECT {customer_row} FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.external_id = :external_id {for_update}
+
+-- query: customer_insert
+INSERT INTO customers (
+    tenant_id, id, external_id, name, name_folded, emails, phones, email, phone, locale, timezone,
+    company_id, status, owner_id, tags, custom_fields, consent_email, consent_sms, consent_push,
+    consent_phone, contact_count, version, created_at, created_by, updated_at
+) VALUES (
+    :tenant_id, :id, :external_id, :name, :name_folded, :emails, :phones, :email, :phone, :locale,
+    :timezone, :company_id, :status, :owner_id, :tags, :custom_fields, :consent_email,
+    :consent_sms, :consent_push, :consent_phone, 0, 1, :now, :actor_id, :now
+)
+ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
+RETURNING id
+
+-- query: customer_external_taken
+SELECT c.id FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.external_id = :external_id AND c.id <> :id
+
+-- query: customer_save
+UPDATE customers SET
+    external_id = :external_id, name = :name, name_folded = :name_folded, emails = :emails,
+    phones = :phones, email = :email, phone = :phone, locale = :locale, timezone = :timezone,
+    company_id = :company_id, status = :status, owner_id = :owner_id, tags = :tags,
+    custom_fields = :custom_fields, consent_email = :consent_email, consent_sms = :consent_sms,
+    consent_push = :consent_push, consent_phone = :consent_phone, version = version + 1,
+    updated_at = :now
+WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: customer_mark_deleted
+UPDATE customers SET deleted_at = :now, version = version + 1, updated_at = :now
+WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: customer_mark_restored
+UPDATE customers SET deleted_at = NULL, version = version + 1, updated_at = :now
+WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: customer_tag_insert
+INSERT INTO customer_tags (tenant_id, tag, customer_id) VALUES (:tenant_id, :tag, :customer_id)
+ON CONFLICT (tenant_id, tag, customer_id) DO NOTHING
+
+-- query: customer_tag_delete
+DELETE FROM customer_tags
+WHERE tenant_id = :tenant_id AND tag = :tag AND customer_id = :customer_id
+
+-- query: customer_word_insert
+INSERT INTO customer_words (tenant_id, word, customer_id)
+VALUES (:tenant_id, :word, :customer_id)
+ON CONFLICT (tenant_id, word, customer_id) DO NOTHING
+
+-- query: customer_word_delete
+DELETE FROM customer_words
+WHERE tenant_id = :tenant_id AND word = :word AND customer_id = :customer_id
+
+-- Lists, a query for each index that can lead. ------------------------------------------
+
+-- query: customer_page
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.deleted_at IS NULL {page}
+
+-- query: customer_page_filtered
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND {filters} {page}
+
+-- query: customer_page_by_status
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.status = :lead AND {filters} {page}
+
+-- query: customer_page_by_owner
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.owner_id = :lead AND {filters} {page}
+
+-- query: customer_page_by_company
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.company_id = :lead AND {filters} {page}
+
+-- query: customer_page_by_external
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.external_id = :lead AND {filters} {page}
+
+-- CROSS JOIN keeps the order of the tables in SQLite: what leads comes first.
+-- query: customer_page_by_tag
+SELECT {customer_named} FROM customer_tags lead CROSS JOIN customers c {names_joined}
+WHERE lead.tenant_id = :tenant_id AND lead.tag = :lead AND c.tenant_id = :tenant_id
+    AND c.id = lead.customer_id AND {filters} {page}
+
+-- query: customer_page_by_word
+SELECT {customer_named} FROM (
+    SELECT DISTINCT l.customer_id FROM customer_words l
+    WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end
+    LIMIT :scan_cap
+) lead
+CROSS JOIN customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} {page}
+
+-- How many there are, up to a cap: at most :scan_cap rows of the leading index are read. --
+
+-- fragment: counted_row
+c.id, c.tenant_id, c.status, c.owner_id, c.company_id, c.external_id, c.last_contacted_at,
+    c.deleted_at
+
+-- query: customer_count_filtered
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM (
+        SELECT {counted_row} FROM customers c
+        WHERE c.tenant_id = :tenant_id AND c.deleted_at IS NULL LIMIT :scan_cap
+    ) c WHERE {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_count_by_status
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM (
+        SELECT {counted_row} FROM customers c
+        WHERE c.tenant_id = :tenant_id AND c.status = :lead AND c.deleted_at IS NULL
+        LIMIT :scan_cap
+    ) c WHERE {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_count_by_owner
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM (
+        SELECT {counted_row} FROM customers c
+        WHERE c.tenant_id = :tenant_id AND c.owner_id = :lead AND c.deleted_at IS NULL
+        LIMIT :scan_cap
+    ) c WHERE {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_count_by_company
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM (
+        SELECT {counted_row} FROM customers c
+        WHERE c.tenant_id = :tenant_id AND c.company_id = :lead AND c.deleted_at IS NULL
+        LIMIT :scan_cap
+    ) c WHERE {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_count_by_external
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM (
+        SELECT {counted_row} FROM customers c
+        WHERE c.tenant_id = :tenant_id AND c.external_id = :lead LIMIT :scan_cap
+    ) c WHERE {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_count_by_tag
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM (
+        SELECT l.customer_id FROM customer_tags l
+        WHERE l.tenant_id = :tenant_id AND l.tag = :lead LIMIT :scan_cap
+    ) lead
+    CROSS JOIN customers c
+    WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_count_by_word
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM (
+        SELECT DISTINCT l.customer_id FROM customer_words l
+        WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end
+        LIMIT :scan_cap
+    ) lead
+    CROSS JOIN customers c
+    WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_count_word
+-- How many entries a word leads to: which word of several leads best.
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customer_words l
+    WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end
+    LIMIT :count_cap
+) entries
+
+-- Notes -----------------------------------------------------------------------------------
+
+-- fragment: note_row
+n.id, n.customer_id, n.text, n.created_by, u.name AS created_by_name, n.version, n.created_at,
+    n.updated_at
+
+-- query: customer_note_insert
+INSERT INTO customer_notes (
+    tenant_id, id, customer_id, text, created_by, version, created_at, updated_at
+) VALUES (:tenant_id, :id, :customer_id, :text, :actor_id, 1, :now, :now)
+
+-- query: customer_note_get
+SELECT {note_row} FROM customer_notes n
+LEFT JOIN users u ON u.tenant_id = n.tenant_id AND u.id = n.created_by
+WHERE n.tenant_id = :tenant_id AND n.customer_id = :customer_id AND n.id = :id
+    AND n.deleted_at IS NULL
+
+-- query: customer_note_save
+UPDATE customer_notes SET text = :text, version = version + 1, updated_at = :now
+WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: customer_note_delete
+UPDATE customer_notes SET deleted_at = :now, version = version + 1, updated_at = :now
+WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: customer_notes
+SELECT {note_row} FROM customer_notes n
+LEFT JOIN users u ON u.tenant_id = n.tenant_id AND u.id = n.created_by
+WHERE n.tenant_id = :tenant_id AND n.customer_id = :customer_id AND n.deleted_at IS NULL
+    AND (n.created_at, n.id) < (:cursor_time, :cursor_id)
+ORDER BY n.created_at DESC, n.id DESC LIMIT :limit OFFSET :offset
+
+-- The summary -----------------------------------------------------------------------------
+
+-- fragment: summary_row
+c.id, c.name, c.company_id, c.status, c.last_contacted_at, c.last_contact_method,
+    c.contact_count, c.last_response_at
+
+-- query: customer_for_touch
+SELECT {summary_row} FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.id = :id AND c.deleted_at IS NULL {for_update}
+
+-- query: customer_summary_lock
+-- Also of a deleted customer, whose summary is kept right for the day it is restored.
+SELECT {summary_row} FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.id = :id {for_update}
+
+-- query: customer_summary_save
+-- Without the status: no index has to be touched.
+UPDATE customers SET last_contacted_at = :last_contacted_at,
+    last_contact_method = :last_contact_method, contact_count = :contact_count,
+    last_response_at = :last_response_at
+WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: customer_summary_save_status
+UPDATE customers SET last_contacted_at = :last_contacted_at,
+    last_contact_method = :last_contact_method, contact_count = :contact_count,
+    last_response_at = :last_response_at, status = :status
+WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: customer_last_outbound
+SELECT i.type AS method, i.started_at FROM interactions i
+WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.deleted_at IS NULL
+    AND i.direction = 'outbound' AND i.type NOT IN ('note', 'system') AND i.started_at <= :now
+    AND NOT EXISTS (
+        SELECT 1 FROM planned_touches p
+        WHERE p.tenant_id = i.tenant_id AND p.interaction_id = i.id)
+ORDER BY i.started_at DESC, i.id DESC LIMIT 1
+
+-- query: customer_last_inbound
+SELECT i.started_at FROM interactions i
+WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.deleted_at IS NULL
+    AND i.direction = 'inbound' AND i.type NOT IN ('note', 'system') AND i.started_at <= :now
+    AND NOT EXISTS (
+        SELECT 1 FROM planned_touches p
+        WHERE p.tenant_id = i.tenant_id AND p.interaction_id = i.id)
+ORDER BY i.started_at DESC, i.id DESC LIMIT 1
+
+-- query: customer_last_answer
+SELECT max(i.response_at) AS started_at FROM interactions i
+WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.deleted_at IS NULL
+    AND i.responded AND i.response_at IS NOT NULL
+
+-- query: planned_touch_insert
+INSERT INTO planned_touches (
+    tenant_id, interaction_id, customer_id, outbound, method, started_at
+) VALUES (:tenant_id, :interaction_id, :customer_id, :outbound, :method, :started_at)
+
+-- query: planned_touch_take
+-- Whoever deletes it has it: no other node counts it too.
+DELETE FROM planned_touches
+WHERE tenant_id = :tenant_id AND interaction_id = :interaction_id
+
+-- query: planned_touches_due
+-- global: one job serves all tenants
+SELECT p.tenant_id, p.interaction_id, p.customer_id, p.outbound, p.method, p.started_at
+FROM planned_touches p
+WHERE p.started_at <= :now
+ORDER BY p.started_at, p.tenant_id, p.interaction_id LIMIT :limit
+
+-- query: planned_touches_next
+-- global: one job serves all tenants
+SELECT p.started_at FROM planned_touches p ORDER BY p.started_at LIMIT 1

@@ -1,0 +1,247 @@
+#include "app/customer/customer.h"
+#include "app/customer/customer_index.h"
+#include "app/customer/customer_sql.h"
+
+/* What a touch reads and writes of the customer's row. */
+struct summary {
+    struct uuid id;
+    struct str name;
+    struct uuid company_id;
+    int status;
+    struct maybe_int last_contacted_at;
+    struct str last_contact_method;
+    int64_t contact_count;
+    struct maybe_int last_response_at;
+};
+
+static const struct field summary_fields[] = {
+    FIELD(summary, id, F_UUID, 0),
+    FIELD(summary, name, F_TEXT, 0),
+    FIELD(summary, company_id, F_UUID, NULLABLE),
+    FIELD(summary, status, F_ENUM, 0, .names = &customer_statuses),
+    FIELD(summary, last_contacted_at, F_TIME, NULLABLE),
+    FIELD(summary, last_contact_method, F_TEXT, NULLABLE),
+    FIELD(summary, contact_count, F_INT, 0),
+    FIELD(summary, last_response_at, F_TIME, NULLABLE),
+};
+static const struct record summary_record = RECORD(summary, summary_fields);
+
+/* A row of planned_touches; and the latest touch of a kind, which has fewer columns. */
+struct planned {
+    struct uuid tenant_id, interaction_id, customer_id;
+    bool outbound;
+    struct str method;
+    struct maybe_int started_at;
+};
+
+static const struct field planned_fields[] = {
+    FIELD(planned, tenant_id, F_UUID, 0),     FIELD(planned, interaction_id, F_UUID, 0),
+    FIELD(planned, customer_id, F_UUID, 0),   FIELD(planned, outbound, F_BOOL, 0),
+    FIELD(planned, method, F_TEXT, NULLABLE), FIELD(planned, started_at, F_TIME, NULLABLE),
+};
+static const struct record planned_record = RECORD(planned, planned_fields);
+
+static void tell(const struct summary *row, struct touched *out)
+{
+    if (out)
+        *out = (struct touched){.name = row->name,
+                                .company_id = row->company_id,
+                                .status = row->status,
+                                .last_contacted_at = row->last_contacted_at,
+                                .last_contact_method = row->last_contact_method,
+                                .last_response_at = row->last_response_at};
+}
+
+static enum err lock(struct ctx *cx, const struct query *query, struct uuid customer_id,
+                     struct summary *out)
+{
+    return db_one(cx, query, ARGS({"id", v_uuid(customer_id)}), &summary_record, out);
+}
+
+/* Writes what differs, and what follows from a new status. */
+static enum err save(struct ctx *cx, const struct summary *before, const struct summary *after)
+{
+    if (before->status == after->status)
+        return db_run(cx, &sql_customer_summary_save, ARGS_OF(&summary_record, after));
+    TRY(db_run(cx, &sql_customer_summary_save_status, ARGS_OF(&summary_record, after)));
+    TRY(customer_index_status(cx, before->status, after->status));
+    return customer_status_event(cx, after->id, before->status, after->status);
+}
+
+/* True where it is a later response than those before it. */
+static bool add_response(struct summary *row, int64_t at)
+{
+    const int status = row->status;
+    const bool later = !row->last_response_at.set || at > row->last_response_at.value;
+
+    if (later)
+        row->last_response_at = (struct maybe_int)SOME(at);
+    if (status == CUSTOMER_CONTACTED)
+        row->status = CUSTOMER_CONVERSING;
+    return later || status != row->status;
+}
+
+static void add_outbound(struct summary *row, const struct touch *touch)
+{
+    row->contact_count++;
+    if (!row->last_contacted_at.set || touch->started_at >= row->last_contacted_at.value) {
+        row->last_contacted_at = (struct maybe_int)SOME(touch->started_at);
+        row->last_contact_method = touch->method;
+    }
+    if (row->status == CUSTOMER_NEW || row->status == CUSTOMER_ENRICHED)
+        row->status = CUSTOMER_CONTACTED;
+}
+
+static enum err count(struct ctx *cx, const struct summary *row, const struct touch *touch)
+{
+    struct summary after = *row;
+
+    if (touch->outbound)
+        add_outbound(&after, touch);
+    else if (!add_response(&after, touch->started_at))
+        return OK;
+    return save(cx, row, &after);
+}
+
+enum err customer_for_touch(struct ctx *cx, struct uuid customer_id, struct touched *out)
+{
+    struct summary row = {0};
+
+    TRY(lock(cx, &sql_customer_for_touch, customer_id, &row));
+    tell(&row, out);
+    return OK;
+}
+
+enum err customer_touched(struct ctx *cx, const struct touch *touch, struct touched *out)
+{
+    struct summary row = {0};
+
+    TRY(lock(cx, &sql_customer_for_touch, touch->customer_id, &row));
+    tell(&row, out);
+    if (touch->started_at <= cx->now_us)
+        return count(cx, &row, touch);
+    return db_run(cx, &sql_planned_touch_insert,
+                  ARGS({"interaction_id", v_uuid(touch->interaction_id)},
+                       {"customer_id", v_uuid(touch->customer_id)},
+                       {"outbound", v_bool(touch->outbound)}, {"method", v_text(touch->method)},
+                       {"started_at", v_time(touch->started_at)}));
+}
+
+static enum err latest(struct ctx *cx, const struct query *query, struct uuid customer_id,
+                       struct planned *out)
+{
+    bool there;
+
+    *out = (struct planned){0};
+    return db_find(cx, query, ARGS({"customer_id", v_uuid(customer_id)}), &planned_record, out,
+                   &there);
+}
+
+static enum err find_last_response(struct ctx *cx, struct summary *row)
+{
+    struct planned inbound, answer;
+
+    TRY(latest(cx, &sql_customer_last_inbound, row->id, &inbound));
+    TRY(latest(cx, &sql_customer_last_answer, row->id, &answer));
+    row->last_response_at = inbound.started_at;
+    if (answer.started_at.set &&
+        (!inbound.started_at.set || answer.started_at.value > inbound.started_at.value))
+        row->last_response_at = answer.started_at;
+    return OK;
+}
+
+static bool is_at(struct maybe_int time, int64_t us)
+{
+    return time.set && time.value == us;
+}
+
+enum err customer_untouched(struct ctx *cx, const struct touch *touch)
+{
+    struct summary row = {0}, after;
+
+    TRY(db_run(cx, &sql_planned_touch_take,
+               ARGS({"interaction_id", v_uuid(touch->interaction_id)})));
+    if (db_changed(cx) > 0) /* it had not been counted yet */
+        return OK;
+    TRY(lock(cx, &sql_customer_summary_lock, touch->customer_id, &row));
+    after = row;
+    if (touch->outbound) {
+        after.contact_count -= after.contact_count > 0;
+        if (is_at(row.last_contacted_at, touch->started_at)) {
+            struct planned last;
+
+            TRY(latest(cx, &sql_customer_last_outbound, row.id, &last));
+            after.last_contacted_at = last.started_at;
+            after.last_contact_method = last.method;
+        }
+    } else {
+        if (!is_at(row.last_response_at, touch->started_at))
+            return OK;
+        TRY(find_last_response(cx, &after));
+    }
+    return save(cx, &row, &after);
+}
+
+enum err customer_responded(struct ctx *cx, struct uuid customer_id, int64_t response_at)
+{
+    struct summary row = {0}, after;
+
+    TRY(lock(cx, &sql_customer_summary_lock, customer_id, &row));
+    after = row;
+    return add_response(&after, response_at) ? save(cx, &row, &after) : OK;
+}
+
+enum err customer_unresponded(struct ctx *cx, struct uuid customer_id, int64_t response_at)
+{
+    struct summary row = {0}, after;
+
+    TRY(lock(cx, &sql_customer_summary_lock, customer_id, &row));
+    if (!is_at(row.last_response_at, response_at))
+        return OK;
+    after = row;
+    TRY(find_last_response(cx, &after));
+    return save(cx, &row, &after);
+}
+
+static enum err count_planned(struct ctx *cx, const struct planned *due)
+{
+    const struct touch touch = {due->interaction_id, due->customer_id, due->outbound, due->method,
+                                due->started_at.value};
+    struct summary row = {0};
+
+    TRY(db_run(cx, &sql_planned_touch_take,
+               ARGS({"interaction_id", v_uuid(due->interaction_id)})));
+    if (db_changed(cx) == 0) /* another node was first */
+        return OK;
+    TRY(lock(cx, &sql_customer_summary_lock, due->customer_id, &row));
+    return count(cx, &row, &touch);
+}
+
+enum err customer_count_due(struct ctx *cx, int64_t limit, int64_t *counted)
+{
+    const struct actor caller = cx->actor;
+    struct list due;
+    enum err result = OK;
+
+    TRY(db_all(cx, &sql_planned_touches_due, ARGS({"limit", v_int(limit)}), &planned_record,
+               &due));
+    for (size_t i = 0; i < due.count && result == OK; i++) {
+        const struct planned *one = LIST_AT(due, struct planned, i);
+
+        cx->actor = (struct actor){.tenant_id = one->tenant_id};
+        result = count_planned(cx, one);
+    }
+    cx->actor = caller;
+    *counted = (int64_t)due.count;
+    return result;
+}
+
+enum err customer_next_due(struct ctx *cx, int64_t *out)
+{
+    struct planned next = {0};
+    bool there = false;
+
+    TRY(db_find(cx, &sql_planned_touches_next, NO_ARGS, &planned_record, &next, &there));
+    *out = there ? next.started_at.value : TIME_END;
+    return OK;
+}

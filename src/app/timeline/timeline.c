@@ -1,0 +1,142 @@
+#include "app/timeline/timeline.h"
+
+#include "app/timeline/timeline_sql.h"
+
+static const char *const category_names[] = {"general", "status",       "pipeline", "assignment",
+                                             "tag",     "note",         "session",  "custom_field",
+                                             "system",  "notification", "tracking"};
+static const char *const priority_names[] = {"low", "normal", "high", "urgent"};
+static const char *const source_names[] = {"system",   "agent",      "webhook",
+                                           "workflow", "automation", "integration"};
+
+const struct enum_names event_categories = ENUM_NAMES(category_names);
+const struct enum_names event_priorities = ENUM_NAMES(priority_names);
+const struct enum_names event_sources = ENUM_NAMES(source_names);
+
+static const struct field event_fields[] = {
+    FIELD(event, id, F_UUID, READ_ONLY),
+    FIELD(event, contact_id, F_UUID, NULLABLE),
+    FIELD(event, subject_type, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
+    FIELD(event, subject_id, F_UUID, NULLABLE | OMIT_NULL),
+    FIELD(event, session_id, F_UUID, NULLABLE),
+    FIELD(event, interaction_id, F_UUID, NULLABLE | OMIT_NULL),
+    FIELD(event, event_type, F_TEXT, REQUIRED | ONE_LINE, .min = 1, .max = 64),
+    FIELD(event, category, F_ENUM, REQUIRED, .names = &event_categories),
+    FIELD(event, priority, F_ENUM, 0, .names = &event_priorities),
+    FIELD(event, title, F_TEXT, NULLABLE | ONE_LINE, .max = 255),
+    FIELD(event, description, F_TEXT, NULLABLE, .max = 10000),
+    FIELD(event, payload, F_JSON, NULLABLE),
+    FIELD(event, metadata, F_JSON, NULLABLE),
+    FIELD(event, source, F_ENUM, 0, .names = &event_sources),
+    FIELD(event, triggered_by, F_UUID, NULLABLE),
+    FIELD(event, integration_source, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
+    FIELD(event, addressee_id, F_UUID, NULLABLE | OMIT_NULL),
+    FIELD(event, is_realtime, F_BOOL, 0),
+    FIELD(event, delivered, F_BOOL, READ_ONLY),
+    FIELD(event, delivered_at, F_TIME, READ_ONLY | NULLABLE),
+    FIELD(event, read, F_BOOL, READ_ONLY),
+    FIELD(event, read_at, F_TIME, READ_ONLY | NULLABLE),
+    FIELD(event, visible_to_client, F_BOOL, 0),
+    FIELD(event, visible_to_agent, F_BOOL, 0),
+    FIELD(event, expires_at, F_TIME, NULLABLE),
+    FIELD(event, occurred_at, F_TIME, 0),
+    FIELD(event, created_at, F_TIME, READ_ONLY),
+};
+const struct record event_record = RECORD_NAMED("ContactEvent", event, event_fields);
+
+enum err timeline_record(struct ctx *cx, struct event *event)
+{
+    /* A payload that was to be made and is missing: the arena's budget is spent. */
+    if (arena_exhausted(cx->arena))
+        return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    if (uuid_is_none(event->id))
+        event->id = uuid_new(cx->ids, cx->now_us);
+    if (event->priority == 0)
+        event->priority = PRIORITY_NORMAL;
+    if (event->source == 0)
+        event->source = uuid_is_none(cx->actor.user_id) ? SOURCE_SYSTEM : SOURCE_AGENT;
+    if (uuid_is_none(event->triggered_by))
+        event->triggered_by = cx->actor.user_id;
+    if (event->occurred_at == 0)
+        event->occurred_at = cx->now_us;
+    event->created_at = cx->now_us;
+    event->visible_to_agent = true;
+    return db_run(cx, &sql_event_insert, ARGS_OF(&event_record, event));
+}
+
+static void put_value(struct json_out *out, const struct value *value)
+{
+    if (value->null) {
+        json_nil(out);
+        return;
+    }
+    switch (value->type) {
+    case V_UUID:
+        json_uuid(out, value->uuid);
+        break;
+    case V_INT:
+        json_int(out, value->integer);
+        break;
+    case V_REAL:
+        json_double(out, value->real);
+        break;
+    case V_BOOL:
+        json_bool(out, value->integer != 0);
+        break;
+    case V_TIME:
+        json_time(out, value->integer);
+        break;
+    case V_TEXT:
+        json_text(out, value->text);
+        break;
+    case V_BYTES: /* already JSON: a list, an object */
+        json_raw(out, value->text);
+        break;
+    }
+}
+
+struct str timeline_payload(struct ctx *cx, const struct bind *members, size_t count)
+{
+    struct buf buf;
+    struct json_out out;
+
+    buf_init(&buf, cx->arena, FREE_JSON_MAX);
+    json_out_init(&out, &buf);
+    json_object_begin(&out);
+    for (size_t i = 0; i < count; i++) {
+        json_key(&out, str_of(members[i].name));
+        put_value(&out, &members[i].value);
+    }
+    json_object_end(&out);
+    return buf_failed(&buf) ? STR_NULL : buf_str(&buf);
+}
+
+struct str timeline_changes(struct ctx *cx, const struct record *record, const void *before,
+                            const void *after)
+{
+    const struct given changed = record_difference(record, before, after);
+    struct buf buf;
+    struct json_out out;
+
+    buf_init(&buf, cx->arena, BODY_MAX);
+    json_out_init(&out, &buf);
+    json_object_begin(&out);
+    JSON_KEY(&out, "changed");
+    json_object_begin(&out);
+    for (size_t i = 0; i < record->count; i++) {
+        const struct field *field = &record->fields[i];
+
+        if ((changed.bits[i / 64] >> (i % 64) & 1) == 0 || (field->flags & WRITE_ONLY) != 0)
+            continue;
+        json_key(&out, str_of(field->name));
+        json_object_begin(&out);
+        JSON_KEY(&out, "from");
+        field_encode(field, before, &out);
+        JSON_KEY(&out, "to");
+        field_encode(field, after, &out);
+        json_object_end(&out);
+    }
+    json_object_end(&out);
+    json_object_end(&out);
+    return buf_failed(&buf) ? STR_NULL : buf_str(&buf);
+}
