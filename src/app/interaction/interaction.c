@@ -1,0 +1,881 @@
+#include "app/interaction/interaction.h"
+
+#include "app/company/company.h"
+#include "app/customer/customer.h"
+#include "app/interaction/interaction_parts.h"
+#include "app/interaction/interaction_sql.h"
+#include "app/session/session.h"
+#include "app/timeline/timeline.h"
+#include "db/counts.h"
+#include "db/numbers.h"
+
+#include <stdio.h>
+
+#define NUMBER_TEXT_MAX 40
+#define CHANGE_VALUE_MAX KIB(1) /* longer values are named in the event, not told */
+
+#define TYPE_NAMES                                                                                 \
+    "call", "video_call", "email", "sms", "chat", "meeting", "in_person", "social_media", "push",  \
+        "note", "system", "other"
+static const char *const type_names[] = {TYPE_NAMES};
+static const char *const type_word_names[] = {TYPE_NAMES, "linkedin"};
+static const struct enum_alias type_aliases[] = {{"voice_call", TYPE_CALL}, {"phone", TYPE_CALL}};
+static const char *const direction_names[] = {"inbound", "outbound"};
+static const char *const outcome_names[] = {"successful", "failed",    "no_answer",     "voicemail",
+                                            "busy",       "scheduled", "not_interested"};
+static const char *const sentiment_names[] = {"Positive", "Neutral", "Negative", "Mixed"};
+static const char *const participant_names[] = {"customer", "user", "client"};
+
+const struct enum_names interaction_types = ENUM_NAMES_ALIASED(type_names, type_aliases);
+const struct enum_names interaction_type_words = ENUM_NAMES_ALIASED(type_word_names, type_aliases);
+const struct enum_names directions = ENUM_NAMES(direction_names);
+const struct enum_names outcomes = ENUM_NAMES(outcome_names);
+const struct enum_names sentiments = ENUM_NAMES(sentiment_names);
+const struct enum_names participant_kinds = ENUM_NAMES(participant_names);
+
+static const struct field participant_fields[] = {
+    FIELD(participant, kind, F_ENUM, REQUIRED, .names = &participant_kinds),
+    FIELD(participant, id, F_UUID, REQUIRED),
+    FIELD(participant, role, F_TEXT, NULLABLE | ONE_LINE | OMIT_NULL, .min = 1, .max = 64),
+};
+static const struct record participant_record =
+    RECORD_NAMED("Participant", participant, participant_fields);
+
+/* --- The columns ------------------------------------------------------------------------- */
+
+static const struct field row_fields[] = {
+    FIELD(interaction, id, F_UUID, 0),
+    FIELD(interaction, interaction_number, F_TEXT, 0),
+    FIELD(interaction, external_id, F_TEXT, NULLABLE),
+    FIELD(interaction, customer_id, F_UUID, 0),
+    FIELD(interaction, company_id, F_UUID, NULLABLE),
+    FIELD(interaction, session_id, F_UUID, NULLABLE),
+    FIELD(interaction, created_by, F_UUID, NULLABLE),
+    FIELD(interaction, type, F_ENUM, 0, .names = &interaction_types),
+    FIELD(interaction, direction, F_ENUM, 0, .names = &directions),
+    FIELD(interaction, channel, F_TEXT, NULLABLE),
+    FIELD(interaction, outcome, F_ENUM, NULLABLE, .names = &outcomes),
+    FIELD(interaction, subject, F_TEXT, NULLABLE),
+    FIELD(interaction, description, F_TEXT, NULLABLE),
+    FIELD(interaction, participants, F_LIST, 0, .of = F_OBJECT, .record = &participant_record),
+    FIELD(interaction, started_at, F_TIME, 0),
+    FIELD(interaction, ended_at, F_TIME, NULLABLE),
+    FIELD(interaction, wait_time_seconds, F_INT, NULLABLE),
+    FIELD(interaction, talk_time_seconds, F_INT, NULLABLE),
+    FIELD(interaction, hold_time_seconds, F_INT, NULLABLE),
+    FIELD(interaction, after_call_work_seconds, F_INT, NULLABLE),
+    FIELD(interaction, follow_up_required, F_BOOL, 0),
+    FIELD(interaction, follow_up_date, F_TIME, NULLABLE),
+    FIELD(interaction, follow_up_notes, F_TEXT, NULLABLE),
+    FIELD(interaction, follow_up_assignee, F_UUID, NULLABLE),
+    FIELD(interaction, follow_up_completed_at, F_TIME, NULLABLE),
+    FIELD(interaction, follow_up_snoozed_until, F_TIME, NULLABLE),
+    FIELD(interaction, follow_up_due, F_TIME, NULLABLE),
+    FIELD(interaction, follow_up_notified, F_BOOL, 0),
+    FIELD(interaction, responded, F_BOOL, 0),
+    FIELD(interaction, response_at, F_TIME, NULLABLE),
+    FIELD(interaction, metadata, F_JSON, NULLABLE),
+    FIELD(interaction, location, F_TEXT, NULLABLE),
+    FIELD(interaction, project_id, F_TEXT, NULLABLE),
+    FIELD(interaction, task_id, F_TEXT, NULLABLE),
+    FIELD(interaction, intention_entity, F_TEXT, NULLABLE),
+    FIELD(interaction, parent_interaction_id, F_UUID, NULLABLE),
+    FIELD(interaction, chunk_number, F_INT, NULLABLE),
+    FIELD(interaction, total_chunks, F_INT, NULLABLE),
+    FIELD(interaction, content_format, F_TEXT, NULLABLE),
+    FIELD(interaction, content_mime_type, F_TEXT, NULLABLE),
+    FIELD(interaction, content_size_bytes, F_INT, NULLABLE),
+    FIELD(interaction, content_object_bucket, F_TEXT, NULLABLE),
+    FIELD(interaction, content_object_key, F_TEXT, NULLABLE),
+    FIELD(interaction, content_sha256, F_TEXT, NULLABLE),
+    FIELD(interaction, content_summary, F_TEXT, NULLABLE),
+    FIELD(interaction, transcript_text, F_TEXT, NULLABLE),
+    FIELD(interaction, transcript_confidence, F_REAL, NULLABLE),
+    FIELD(interaction, transcript_engine, F_TEXT, NULLABLE),
+    FIELD(interaction, sentiment_label, F_ENUM, NULLABLE, .names = &sentiments),
+    FIELD(interaction, sentiment_score, F_REAL, NULLABLE),
+    FIELD(interaction, sentiment_keywords, F_LIST, 0, .of = F_TEXT),
+    FIELD(interaction, sentiment_engine, F_TEXT, NULLABLE),
+    FIELD(interaction, version, F_INT, 0),
+    FIELD(interaction, created_at, F_TIME, 0),
+    FIELD(interaction, updated_at, F_TIME, 0),
+    FIELD(interaction, deleted_at, F_TIME, NULLABLE),
+    FIELD(interaction, customer_name, F_TEXT, NULLABLE),
+    FIELD(interaction, company_name, F_TEXT, NULLABLE),
+    FIELD(interaction, created_by_name, F_TEXT, NULLABLE),
+};
+const struct record interaction_row_record =
+    RECORD_NAMED("InteractionRow", interaction, row_fields);
+
+/* --- The family of seed 000 ---------------------------------------------------------------- */
+
+struct attendees {
+    struct list ids;
+};
+static const struct field attendees_field = {.name = "attendees",
+                                             .type = F_LIST,
+                                             .size = sizeof(struct list),
+                                             .of = F_UUID,
+                                             .max = INTERACTION_ATTENDEES_MAX,
+                                             .unique = true};
+
+static void put_attendees(struct json_out *out, const void *record)
+{
+    const struct interaction *interaction = record;
+
+    json_array_begin(out);
+    for (size_t i = 0; i < interaction->participants.count; i++) {
+        const struct participant *at = LIST_AT(interaction->participants, struct participant, i);
+
+        if (at->kind == PARTICIPANT_USER)
+            json_uuid(out, at->id);
+    }
+    json_array_end(out);
+}
+
+static enum err take_attendees(const struct decoding *in, const struct json_t *value, void *record)
+{
+    struct interaction *interaction = record;
+    struct attendees given = {{NULL, 0}};
+    struct participant *made;
+
+    TRY(field_decode(&attendees_field, value, STR_NULL, in, &given));
+    made = ARENA_ARRAY(in->arena, given.ids.count, struct participant);
+    if (!made)
+        return error_set(in->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    for (size_t i = 0; i < given.ids.count; i++)
+        made[i] = (struct participant){.kind = PARTICIPANT_USER,
+                                       .id = *LIST_AT(given.ids, struct uuid, i)};
+    interaction->participants = (struct list){made, given.ids.count};
+    return OK;
+}
+
+/* EndedAt.Unix() - StartedAt.Unix() */
+static int64_t unix_seconds(int64_t us)
+{
+    return us / SECOND_US - (us % SECOND_US < 0);
+}
+
+static void put_duration(struct json_out *out, const void *record)
+{
+    const struct interaction *interaction = record;
+
+    if (interaction->ended_at.set)
+        json_int(out, unix_seconds(interaction->ended_at.value) -
+                          unix_seconds(interaction->started_at));
+    else
+        json_nil(out);
+}
+
+static enum err refuse_duration(const struct decoding *in, const struct json_t *value, void *record)
+{
+    (void)value;
+    (void)record;
+    return decoding_fault(in, "duration_seconds", "read_only",
+                          "is computed from started_at and ended_at");
+}
+
+static const struct field api_fields[] = {
+    FIELD(interaction, id, F_UUID, READ_ONLY),
+    FIELD(interaction, interaction_number, F_TEXT, READ_ONLY, .example = "\"INT-2026-00001\""),
+    FIELD(interaction, external_id, F_TEXT, NULLABLE | IMMUTABLE | ONE_LINE, .min = 1, .max = 255,
+          .doc = "The caller's own key; unique in the tenant"),
+    FIELD(interaction, customer_id, F_UUID, REQUIRED | IMMUTABLE),
+    FIELD(interaction, customer_name, F_TEXT, READ_ONLY),
+    FIELD(interaction, company_id, F_UUID, NULLABLE, .doc = "Left out: the customer's"),
+    FIELD(interaction, company_name, F_TEXT, READ_ONLY | NULLABLE),
+    FIELD(interaction, type, F_ENUM, REQUIRED, .names = &interaction_type_words,
+          .doc = "linkedin is answered as social_media with the channel linkedin"),
+    FIELD(interaction, direction, F_ENUM, REQUIRED, .names = &directions),
+    FIELD(interaction, outcome, F_ENUM, NULLABLE, .names = &outcomes),
+    FIELD(interaction, channel, F_TEXT, NULLABLE | ONE_LINE, .min = 1,
+          .max = INTERACTION_CHANNEL_MAX, .example = "\"phone\""),
+    FIELD(interaction, subject, F_TEXT, REQUIRED | ONE_LINE, .min = 1,
+          .max = INTERACTION_SUBJECT_MAX),
+    FIELD(interaction, description, F_TEXT, NULLABLE, .max = INTERACTION_DESCRIPTION_MAX),
+    FIELD(interaction, created_by, F_UUID, READ_ONLY | NULLABLE, .doc = "Who logged it"),
+    FIELD(interaction, created_by_name, F_TEXT, READ_ONLY | NULLABLE),
+    VIEW_OF(interaction, "attendees", participants, put_attendees, take_attendees, 0,
+            .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"format\":\"uuid\"},"
+                      "\"uniqueItems\":true,\"maxItems\":200}",
+            .doc = "Users who took part, in order"),
+    FIELD(interaction, started_at, F_TIME, REQUIRED, .example = "\"2025-12-28T10:30:00Z\""),
+    FIELD(interaction, ended_at, F_TIME, NULLABLE),
+    VIEW("duration_sec", put_duration, NULL, READ_ONLY,
+         .schema = "{\"type\":[\"integer\",\"null\"]}",
+         .doc = "Whole seconds from started_at to ended_at"),
+    /* So that who gives it is told why not; it fills nothing. */
+    VIEW_OF(interaction, "duration_seconds", ended_at, NULL, refuse_duration, WRITE_ONLY,
+            .schema = "{\"not\":{}}", .doc = "Refused: the duration is computed"),
+    FIELD(interaction, follow_up_required, F_BOOL, 0),
+    FIELD(interaction, follow_up_date, F_TIME, NULLABLE),
+    FIELD(interaction, follow_up_notes, F_TEXT, NULLABLE, .max = 2000),
+    FIELD(interaction, follow_up_assignee, F_UUID, NULLABLE,
+          .doc = "Left out where a follow-up is required: who logged it"),
+    FIELD(interaction, follow_up_completed_at, F_TIME, READ_ONLY | NULLABLE),
+    FIELD(interaction, follow_up_snoozed_until, F_TIME, READ_ONLY | NULLABLE),
+    FIELD(interaction, session_id, F_UUID, NULLABLE),
+    FIELD(interaction, sentiment_label, F_ENUM, READ_ONLY | NULLABLE, .names = &sentiments),
+    FIELD(interaction, sentiment_score, F_REAL, READ_ONLY | NULLABLE),
+    FIELD(interaction, responded, F_BOOL, READ_ONLY),
+    FIELD(interaction, response_at, F_TIME, READ_ONLY | NULLABLE),
+    FIELD(interaction, metadata, F_JSON, NULLABLE),
+    FIELD(interaction, location, F_TEXT, NULLABLE | ONE_LINE, .min = 1, .max = 255),
+    FIELD(interaction, project_id, F_TEXT, NULLABLE | ONE_LINE, .min = 1, .max = 64),
+    FIELD(interaction, task_id, F_TEXT, NULLABLE | ONE_LINE, .min = 1, .max = 64),
+    FIELD(interaction, parent_interaction_id, F_UUID, NULLABLE | IMMUTABLE,
+          .doc = "The primary chunk that this one continues"),
+    FIELD(interaction, chunk_number, F_INT, NULLABLE | IMMUTABLE, .min = 1, .max = 100000),
+    FIELD(interaction, total_chunks, F_INT, NULLABLE | IMMUTABLE, .min = 1, .max = 100000),
+    FIELD(interaction, version, F_INT, READ_ONLY),
+    FIELD(interaction, created_at, F_TIME, READ_ONLY),
+    FIELD(interaction, updated_at, F_TIME, READ_ONLY),
+    FIELD(interaction, deleted_at, F_TIME, READ_ONLY | NULLABLE | OMIT_NULL),
+};
+const struct record interaction_record = RECORD_NAMED("Interaction", interaction, api_fields);
+
+/* --- Rules ---------------------------------------------------------------------------------- */
+
+static enum err no_such(struct ctx *cx, const char *field)
+{
+    return error_set(cx->error, ERR_NOT_FOUND, "There is no such record: %s.", field);
+}
+
+static enum err check_times(struct ctx *cx, const struct interaction *interaction)
+{
+    if (interaction->ended_at.set && interaction->ended_at.value < interaction->started_at)
+        return error_fault(cx->error, "ended_at", "too_small", "must not be before started_at");
+    return OK;
+}
+
+enum err interaction_require_user(struct ctx *cx, struct uuid id, const char *field)
+{
+    int64_t there = 0;
+
+    TRY(db_int(cx, &sql_interaction_user_there, ARGS({"id", v_uuid(id)}), &there));
+    return there ? OK : no_such(cx, field);
+}
+
+static size_t find_user(const struct list *participants, struct uuid id)
+{
+    size_t i = 0;
+
+    for (; i < participants->count; i++) {
+        const struct participant *at = LIST_AT(*participants, struct participant, i);
+
+        if (at->kind == PARTICIPANT_USER && uuid_equal(at->id, id))
+            break;
+    }
+    return i;
+}
+
+/* Those who took part before were looked up then. */
+static enum err check_attendees(struct ctx *cx, const struct list *before, const struct list *after)
+{
+    for (size_t i = 0; i < after->count; i++) {
+        const struct participant *at = LIST_AT(*after, struct participant, i);
+
+        if (at->kind == PARTICIPANT_USER && find_user(before, at->id) == before->count)
+            TRY(interaction_require_user(cx, at->id, "attendees"));
+    }
+    return OK;
+}
+
+/* What else is named by id, where it is new; company_name comes along. */
+static enum err check_ids(struct ctx *cx, const struct interaction *before,
+                          struct interaction *after)
+{
+    if (!uuid_equal(before->company_id, after->company_id)) {
+        after->company_name = STR_NULL;
+        if (!uuid_is_none(after->company_id))
+            TRY(company_require(cx, after->company_id, "company_id", &after->company_name));
+    }
+    if (!uuid_is_none(after->session_id) && !uuid_equal(before->session_id, after->session_id))
+        TRY(session_require(cx, after->session_id, after->customer_id, "session_id"));
+    if (!uuid_is_none(after->follow_up_assignee) &&
+        !uuid_equal(before->follow_up_assignee, after->follow_up_assignee) &&
+        !uuid_equal(after->follow_up_assignee, cx->actor.user_id))
+        TRY(interaction_require_user(cx, after->follow_up_assignee, "follow_up_assignee"));
+    return check_attendees(cx, &before->participants, &after->participants);
+}
+
+static enum err chunk_taken(struct ctx *cx)
+{
+    return error_set(cx->error, ERR_CONFLICT, "The primary chunk has a chunk of this number.");
+}
+
+/* Against its primary, which stays as it is until the commit. */
+static enum err check_chunk_of(struct ctx *cx, const struct interaction *chunk,
+                               const struct interaction *primary)
+{
+    const int64_t total =
+        primary->total_chunks.set ? primary->total_chunks.value : chunk->total_chunks.value;
+    int64_t taken = 0;
+
+    if (!uuid_is_none(primary->parent_interaction_id))
+        error_fault(cx->error, "parent_interaction_id", "not_primary",
+                    "must be a primary chunk, which has no parent itself");
+    if (!uuid_equal(primary->customer_id, chunk->customer_id))
+        error_fault(cx->error, "parent_interaction_id", "mismatch",
+                    "must be an interaction with the same customer");
+    if (!primary->total_chunks.set && !chunk->total_chunks.set)
+        error_fault(cx->error, "total_chunks", "required",
+                    "must be given here or with the primary chunk");
+    else if (chunk->total_chunks.set && chunk->total_chunks.value != total)
+        error_fault(cx->error, "total_chunks", "mismatch", "must be that of the primary chunk");
+    else if (chunk->chunk_number.set && chunk->chunk_number.value > total)
+        error_fault(cx->error, "chunk_number", "too_large", "must be at most total_chunks");
+    if (!chunk->chunk_number.set)
+        error_fault(cx->error, "chunk_number", "required", "must be given for a chunk");
+    if (cx->error->fault_count > 0)
+        return ERR_INVALID;
+    if (chunk->chunk_number.value ==
+        (primary->chunk_number.set ? primary->chunk_number.value : 1))
+        return chunk_taken(cx);
+    TRY(db_int(cx, &sql_interaction_chunk_taken, ARGS_OF(&interaction_row_record, chunk), &taken));
+    return taken ? chunk_taken(cx) : OK;
+}
+
+static enum err check_chunk(struct ctx *cx, const struct interaction *interaction)
+{
+    struct interaction primary;
+    enum err result;
+
+    if (uuid_is_none(interaction->parent_interaction_id)) {
+        if (interaction->chunk_number.set && interaction->total_chunks.set &&
+            interaction->chunk_number.value > interaction->total_chunks.value)
+            return error_fault(cx->error, "chunk_number", "too_large",
+                               "must be at most total_chunks");
+        return OK;
+    }
+    result = interaction_get_locked(cx, interaction->parent_interaction_id, &primary);
+    if (result == ERR_NOT_FOUND)
+        return no_such(cx, "parent_interaction_id");
+    return result != OK ? result : check_chunk_of(cx, interaction, &primary);
+}
+
+static void settle_type(struct interaction *interaction)
+{
+    if (interaction->type != TYPE_LINKEDIN)
+        return;
+    interaction->type = TYPE_SOCIAL_MEDIA;
+    if (!interaction->channel.ptr)
+        interaction->channel = STR("linkedin");
+}
+
+struct maybe_int interaction_due(const struct interaction *interaction)
+{
+    if (!interaction->follow_up_required || interaction->follow_up_completed_at.set)
+        return (struct maybe_int){false, 0};
+    if (interaction->follow_up_snoozed_until.set)
+        return interaction->follow_up_snoozed_until;
+    return interaction->follow_up_date.set ? interaction->follow_up_date
+                                           : (struct maybe_int)SOME(TIME_END);
+}
+
+/* --- What is kept beside the row --------------------------------------------------------------- */
+
+static bool is_touch(const struct interaction *interaction)
+{
+    return interaction->type != TYPE_NOTE && interaction->type != TYPE_SYSTEM;
+}
+
+static struct touch touch_of(const struct interaction *interaction)
+{
+    return (struct touch){.interaction_id = interaction->id,
+                          .customer_id = interaction->customer_id,
+                          .outbound = interaction->direction == DIRECTION_OUTBOUND,
+                          .method = str_of(enum_name(&interaction_types, interaction->type)),
+                          .started_at = interaction->started_at};
+}
+
+static enum err by_field(struct ctx *cx, enum err result, const char *field)
+{
+    return result == ERR_NOT_FOUND ? no_such(cx, field) : result;
+}
+
+/* Counts it in the customer's summary, or only locks the customer. */
+static enum err add_touch(struct ctx *cx, const struct interaction *interaction,
+                          struct touched *customer)
+{
+    const struct touch touch = touch_of(interaction);
+
+    return by_field(cx,
+                    is_touch(interaction)
+                        ? customer_touched(cx, &touch, customer)
+                        : customer_for_touch(cx, interaction->customer_id, customer),
+                    "customer_id");
+}
+
+static enum err move_touch(struct ctx *cx, const struct interaction *before,
+                           const struct interaction *after)
+{
+    const struct touch old = touch_of(before), touch = touch_of(after);
+
+    if (before->type == after->type && before->direction == after->direction &&
+        before->started_at == after->started_at)
+        return OK;
+    if (is_touch(before))
+        TRY(customer_untouched(cx, &old));
+    if (is_touch(after))
+        TRY(by_field(cx, customer_touched(cx, &touch, NULL), "customer_id"));
+    return OK;
+}
+
+static enum err count_id(struct ctx *cx, const char *list, struct uuid key, int64_t delta)
+{
+    return uuid_is_none(key) ? OK : count_add_uuid(cx, list, key, delta);
+}
+
+/* The totals that an edit can move. */
+static enum err count_movable(struct ctx *cx, const struct interaction *row, int64_t delta)
+{
+    TRY(count_id(cx, "interactions.company", row->company_id, delta));
+    TRY(count_id(cx, "interactions.session", row->session_id, delta));
+    TRY(count_add(cx, "interactions.type", str_of(enum_name(&interaction_types, row->type)),
+                  delta));
+    if (!row->follow_up_due.set)
+        return OK;
+    TRY(count_add(cx, "interactions.follow_up", STR(""), delta));
+    return count_id(cx, "interactions.follow_up_assignee", row->follow_up_assignee, delta);
+}
+
+enum err interaction_count(struct ctx *cx, const struct interaction *row, int64_t delta)
+{
+    TRY(count_add(cx, "interactions", STR(""), delta));
+    TRY(count_add_uuid(cx, "interactions.customer", row->customer_id, delta));
+    TRY(count_id(cx, "interactions.created_by", row->created_by, delta));
+    return count_movable(cx, row, delta);
+}
+
+static enum err move_counts(struct ctx *cx, const struct interaction *before,
+                            const struct interaction *after)
+{
+    if (uuid_equal(before->company_id, after->company_id) &&
+        uuid_equal(before->session_id, after->session_id) && before->type == after->type &&
+        before->follow_up_due.set == after->follow_up_due.set &&
+        uuid_equal(before->follow_up_assignee, after->follow_up_assignee))
+        return OK;
+    TRY(count_movable(cx, before, -1));
+    return count_movable(cx, after, 1);
+}
+
+static enum err record_event(struct ctx *cx, const struct interaction *interaction,
+                             const char *event_type, const char *title, struct str payload)
+{
+    return timeline_record(cx, &(struct event){.contact_id = interaction->customer_id,
+                                               .session_id = interaction->session_id,
+                                               .interaction_id = interaction->id,
+                                               .event_type = str_of(event_type),
+                                               .category = CATEGORY_GENERAL,
+                                               .title = str_of(title),
+                                               .payload = payload});
+}
+
+/* {"changed":{"subject":{"from":…,"to":…},"description":{}}}: long texts are only named. */
+static struct str changes(struct ctx *cx, const struct interaction *before,
+                          const struct interaction *after)
+{
+    const struct record *record = &interaction_record;
+    const struct given changed = record_difference(record, before, after);
+    struct buf buf, value;
+    struct json_out out, value_out;
+
+    buf_init(&buf, cx->arena, FREE_JSON_MAX);
+    buf_init(&value, cx->arena, BODY_MAX);
+    json_out_init(&out, &buf);
+    json_object_begin(&out);
+    JSON_KEY(&out, "changed");
+    json_object_begin(&out);
+    for (size_t i = 0; i < record->count; i++) {
+        if ((changed.bits[i / 64] >> (i % 64) & 1) == 0)
+            continue;
+        buf_reset(&value);
+        json_out_init(&value_out, &value);
+        json_object_begin(&value_out);
+        JSON_KEY(&value_out, "from");
+        field_encode(&record->fields[i], before, &value_out);
+        JSON_KEY(&value_out, "to");
+        field_encode(&record->fields[i], after, &value_out);
+        json_object_end(&value_out);
+        json_key(&out, str_of(record->fields[i].name));
+        json_raw(&out, value.len > CHANGE_VALUE_MAX ? STR("{}") : buf_str(&value));
+    }
+    json_object_end(&out);
+    json_object_end(&out);
+    return buf_failed(&buf) || buf_failed(&value) ? STR_NULL : buf_str(&buf);
+}
+
+/* --- One ------------------------------------------------------------------------------------------ */
+
+static enum err set_number(struct ctx *cx, struct interaction *interaction)
+{
+    const int year = time_year(cx->now_us);
+    char *text = arena_alloc(cx->arena, NUMBER_TEXT_MAX);
+    int64_t number;
+    int len;
+
+    if (!text)
+        return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    TRY(number_next(cx, "interaction", year, &number));
+    len = snprintf(text, NUMBER_TEXT_MAX, "INT-%04d-%05lld", year, (long long)number);
+    interaction->interaction_number = (struct str){text, (size_t)len};
+    return OK;
+}
+
+static enum err set_creator(struct ctx *cx, struct interaction *interaction)
+{
+    struct interaction named;
+
+    interaction->created_by_name = STR_NULL;
+    if (uuid_is_none(interaction->created_by))
+        interaction->created_by = cx->actor.user_id;
+    if (uuid_is_none(interaction->created_by))
+        return OK;
+    if (uuid_equal(interaction->created_by, cx->actor.user_id) && cx->actor.user_name.ptr) {
+        interaction->created_by_name = cx->actor.user_name;
+        return OK;
+    }
+    TRY(by_field(cx,
+                 db_one(cx, &sql_interaction_user_name,
+                        ARGS({"id", v_uuid(interaction->created_by)}), &interaction_row_record,
+                        &named),
+                 "created_by"));
+    interaction->created_by_name = named.created_by_name;
+    return OK;
+}
+
+/* The customer's own company needs no check, only its name. */
+static enum err default_company(struct ctx *cx, const struct touched *customer,
+                                struct interaction *interaction, struct interaction *checked)
+{
+    struct interaction named;
+    bool there;
+
+    if (!uuid_is_none(interaction->company_id) || uuid_is_none(customer->company_id))
+        return OK;
+    interaction->company_id = checked->company_id = customer->company_id;
+    TRY(db_find(cx, &sql_interaction_company_name, ARGS({"id", v_uuid(customer->company_id)}),
+                &interaction_row_record, &named, &there));
+    interaction->company_name = named.company_name;
+    return OK;
+}
+
+static enum err insert(struct ctx *cx, const struct interaction *made)
+{
+    const struct str words = db_is_postgres(cx) ? interaction_words(cx, made) : STR_NULL;
+
+    TRY(db_run(cx, &sql_interaction_insert,
+               ARGS_OF(&interaction_row_record, made, {"words", v_text(words)})));
+    if (made->external_id.ptr && db_changed(cx) == 0)
+        return error_set(cx->error, ERR_CONFLICT,
+                         "There is an interaction with this external_id already.");
+    TRY(interaction_index_new(cx, made));
+    return interaction_count(cx, made, 1);
+}
+
+enum err interaction_create(struct ctx *cx, const struct interaction *in, struct interaction *out)
+{
+    struct interaction made = *in, checked = {0};
+    struct touched customer;
+
+    settle_type(&made);
+    TRY(check_times(cx, &made));
+    made.id = uuid_new(cx->ids, cx->now_us);
+    made.version = 1;
+    made.created_at = made.updated_at = cx->now_us;
+    TRY(set_creator(cx, &made));
+    if (made.follow_up_required && uuid_is_none(made.follow_up_assignee))
+        made.follow_up_assignee = checked.follow_up_assignee = made.created_by;
+    made.follow_up_due = interaction_due(&made);
+    TRY(add_touch(cx, &made, &customer));
+    made.customer_name = customer.name;
+    TRY(default_company(cx, &customer, &made, &checked));
+    TRY(check_ids(cx, &checked, &made));
+    TRY(check_chunk(cx, &made));
+    TRY(set_number(cx, &made));
+    TRY(insert(cx, &made));
+    if (made.responded)
+        TRY(customer_responded(cx, made.customer_id,
+                               made.response_at.set ? made.response_at.value : cx->now_us));
+    *out = made;
+    return record_event(
+        cx, &made, "interaction_logged", "Interaction logged",
+        PAYLOAD(cx, {"interaction_number", v_text(made.interaction_number)},
+                {"type", v_enum(&interaction_types, made.type)},
+                {"direction", v_enum(&directions, made.direction)},
+                {"outcome", v_enum(&outcomes, made.outcome)}, {"subject", v_text(made.subject)},
+                {"started_at", v_time(made.started_at)}));
+}
+
+enum err interaction_get(struct ctx *cx, struct uuid id, struct interaction *out)
+{
+    return db_one(cx, &sql_interaction_get, ARGS({"id", v_uuid(id)}), &interaction_row_record, out);
+}
+
+/* PostgreSQL locks no row of an outer join; SQLite has nobody to lock out. */
+static enum err lock(struct ctx *cx, struct uuid id)
+{
+    struct interaction locked;
+
+    if (!db_is_postgres(cx))
+        return OK;
+    return db_one(cx, &sql_interaction_lock, ARGS({"id", v_uuid(id)}), &interaction_row_record,
+                  &locked);
+}
+
+enum err interaction_get_locked(struct ctx *cx, struct uuid id, struct interaction *out)
+{
+    TRY(lock(cx, id));
+    return interaction_get(cx, id, out);
+}
+
+enum err interaction_find_external(struct ctx *cx, struct str external_id,
+                                   struct interaction *out, bool *found)
+{
+    *found = false;
+    if (!external_id.ptr)
+        return OK;
+    TRY(db_find(cx, &sql_interaction_by_external_id,
+                ARGS({"external_id", v_text(external_id)}), &interaction_row_record, out, found));
+    if (*found && out->deleted_at.set)
+        return error_set(cx->error, ERR_CONFLICT,
+                         "A deleted interaction has this external_id: restore it.");
+    return OK;
+}
+
+static bool same_text(struct str a, struct str b)
+{
+    return (!a.ptr && !b.ptr) || str_equal(a, b);
+}
+
+static bool same_time(struct maybe_int a, struct maybe_int b)
+{
+    return a.set == b.set && (!a.set || a.value == b.value);
+}
+
+static bool is_same(const struct interaction *a, const struct interaction *b)
+{
+    const struct given changed = record_difference(&interaction_record, a, b);
+
+    return !given_any(&changed) &&
+           same_time(a->follow_up_completed_at, b->follow_up_completed_at) &&
+           same_time(a->follow_up_snoozed_until, b->follow_up_snoozed_until);
+}
+
+static enum err reindex(struct ctx *cx, const struct interaction *before,
+                        const struct interaction *after)
+{
+    if (same_text(before->subject, after->subject) &&
+        same_text(before->description, after->description))
+        return OK;
+    TRY(interaction_index_remove(cx, before));
+    return interaction_index_add(cx, after);
+}
+
+enum err interaction_save(struct ctx *cx, const struct interaction *current,
+                          const struct interaction *wanted, const struct change *change,
+                          struct interaction *out)
+{
+    struct interaction after = *wanted;
+
+    settle_type(&after);
+    *out = *current;
+    if (is_same(current, &after))
+        return OK;
+    TRY(check_times(cx, &after));
+    if (after.follow_up_required && uuid_is_none(after.follow_up_assignee))
+        after.follow_up_assignee = after.created_by;
+    TRY(check_ids(cx, current, &after));
+    after.follow_up_due = interaction_due(&after);
+    if (!same_time(after.follow_up_due, current->follow_up_due))
+        after.follow_up_notified = false;
+    after.version++;
+    after.updated_at = cx->now_us;
+    TRY(db_run(cx, &sql_interaction_save, ARGS_OF(&interaction_row_record, &after)));
+    TRY(move_counts(cx, current, &after));
+    TRY(move_touch(cx, current, &after));
+    TRY(reindex(cx, current, &after));
+    *out = after;
+    return record_event(cx, &after, change->event_type, change->title,
+                        change->payload.ptr ? change->payload : changes(cx, current, &after));
+}
+
+/* Who took part besides users stays, and so do the roles of users who stay. */
+static enum err merge_attendees(struct ctx *cx, const struct list *before, struct list *attendees)
+{
+    struct participant *made =
+        ARENA_ARRAY(cx->arena, before->count + attendees->count, struct participant);
+    size_t count = 0;
+
+    if (!made)
+        return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    for (size_t i = 0; i < before->count; i++) {
+        const struct participant *at = LIST_AT(*before, struct participant, i);
+
+        if (at->kind != PARTICIPANT_USER)
+            made[count++] = *at;
+    }
+    for (size_t i = 0; i < attendees->count; i++) {
+        const struct participant *at = LIST_AT(*attendees, struct participant, i);
+        const size_t old = find_user(before, at->id);
+
+        made[count++] = old < before->count ? *LIST_AT(*before, struct participant, old) : *at;
+    }
+    *attendees = (struct list){made, count};
+    return OK;
+}
+
+enum err interaction_update(struct ctx *cx, const struct interaction *current,
+                            const struct interaction *patch, const struct given *given,
+                            struct interaction *out)
+{
+    static const struct change change = {"interaction_updated", "Interaction changed", {NULL, 0}};
+    struct interaction wanted = *current;
+
+    TRY(record_merge(&interaction_record, given, patch, &wanted, cx->arena, cx->error));
+    if (given_has(given, &interaction_record, "attendees"))
+        TRY(merge_attendees(cx, &current->participants, &wanted.participants));
+    if (wanted.type == TYPE_LINKEDIN && !given_has(given, &interaction_record, "channel"))
+        wanted.channel = STR_NULL; /* and so linkedin */
+    if (!same_time(wanted.follow_up_date, current->follow_up_date) ||
+        (wanted.follow_up_required && !current->follow_up_required))
+        wanted.follow_up_completed_at = wanted.follow_up_snoozed_until =
+            (struct maybe_int){false, 0};
+    return interaction_save(cx, current, &wanted, &change, out);
+}
+
+enum err interaction_set_outcome(struct ctx *cx, const struct interaction *current, int outcome,
+                                 struct interaction *out)
+{
+    struct interaction wanted = *current;
+
+    wanted.outcome = outcome;
+    return interaction_save(cx, current, &wanted,
+                            &(struct change){"outcome_set", "Outcome set",
+                                             PAYLOAD(cx, {"from", v_enum(&outcomes, current->outcome)},
+                                                     {"to", v_enum(&outcomes, outcome)})},
+                            out);
+}
+
+enum err interaction_end(struct ctx *cx, const struct interaction *current, int64_t ended_at,
+                         struct interaction *out)
+{
+    struct interaction wanted = *current;
+
+    wanted.ended_at = (struct maybe_int)SOME(ended_at);
+    return interaction_save(
+        cx, current, &wanted,
+        &(struct change){"interaction_ended", "Interaction ended",
+                         PAYLOAD(cx, {"ended_at", v_time(ended_at)},
+                                 {"duration_sec", v_int(unix_seconds(ended_at) -
+                                                        unix_seconds(current->started_at))})},
+        out);
+}
+
+enum err interaction_add_attendee(struct ctx *cx, const struct interaction *current,
+                                  struct uuid user_id, struct interaction *out)
+{
+    struct interaction wanted = *current;
+    struct participant *made;
+    const size_t count = current->participants.count;
+
+    if (find_user(&current->participants, user_id) < count)
+        return error_set(cx->error, ERR_CONFLICT, "This user attends already.");
+    if (count >= INTERACTION_ATTENDEES_MAX)
+        return error_fault(cx->error, "attendee_id", "too_many", "at most %d can attend",
+                           INTERACTION_ATTENDEES_MAX);
+    TRY(interaction_require_user(cx, user_id, "attendee_id"));
+    made = ARENA_ARRAY(cx->arena, count + 1, struct participant);
+    if (!made)
+        return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    for (size_t i = 0; i < count; i++)
+        made[i] = *LIST_AT(current->participants, struct participant, i);
+    made[count] = (struct participant){.kind = PARTICIPANT_USER, .id = user_id};
+    wanted.participants = (struct list){made, count + 1};
+    return interaction_save(cx, current, &wanted,
+                            &(struct change){"attendee_added", "Attendee added",
+                                             PAYLOAD(cx, {"attendee_id", v_uuid(user_id)})},
+                            out);
+}
+
+enum err interaction_remove_attendee(struct ctx *cx, const struct interaction *current,
+                                     struct uuid user_id, struct interaction *out)
+{
+    struct interaction wanted = *current;
+    const size_t count = current->participants.count;
+    const size_t gone = find_user(&current->participants, user_id);
+    struct participant *left;
+
+    if (gone == count)
+        return error_set(cx->error, ERR_NOT_FOUND, "There is no such record.");
+    left = ARENA_ARRAY(cx->arena, count, struct participant);
+    if (!left)
+        return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    for (size_t i = 0, at = 0; i < count; i++) {
+        if (i != gone)
+            left[at++] = *LIST_AT(current->participants, struct participant, i);
+    }
+    wanted.participants = (struct list){left, count - 1};
+    return interaction_save(cx, current, &wanted,
+                            &(struct change){"attendee_removed", "Attendee removed",
+                                             PAYLOAD(cx, {"attendee_id", v_uuid(user_id)})},
+                            out);
+}
+
+static enum err event_payload_of(struct ctx *cx, const struct interaction *interaction,
+                                 const char *event_type, const char *title)
+{
+    return record_event(cx, interaction, event_type, title,
+                        PAYLOAD(cx, {"interaction_number", v_text(interaction->interaction_number)},
+                                {"subject", v_text(interaction->subject)}));
+}
+
+enum err interaction_delete(struct ctx *cx, const struct interaction *current)
+{
+    const struct touch touch = touch_of(current);
+    int64_t chunks = 0;
+
+    TRY(db_int(cx, &sql_interaction_has_chunks, ARGS({"id", v_uuid(current->id)}), &chunks));
+    if (chunks)
+        return error_set(cx->error, ERR_CONFLICT, "It is continued by chunks: delete them first.");
+    TRY(db_run(cx, &sql_interaction_mark_deleted, ARGS({"id", v_uuid(current->id)})));
+    TRY(interaction_index_remove(cx, current));
+    TRY(interaction_count(cx, current, -1));
+    if (is_touch(current))
+        TRY(customer_untouched(cx, &touch));
+    if (current->responded && current->response_at.set)
+        TRY(customer_unresponded(cx, current->customer_id, current->response_at.value));
+    return event_payload_of(cx, current, "interaction_deleted", "Interaction deleted");
+}
+
+enum err interaction_restore(struct ctx *cx, struct uuid id, struct interaction *out)
+{
+    enum err result;
+
+    TRY(lock(cx, id));
+    TRY(db_one(cx, &sql_interaction_get_any, ARGS({"id", v_uuid(id)}), &interaction_row_record,
+               out));
+    if (!out->deleted_at.set)
+        return OK;
+    result = add_touch(cx, out, NULL);
+    if (result == ERR_NOT_FOUND)
+        return error_set(cx->error, ERR_CONFLICT, "Its customer is deleted: restore them first.");
+    TRY(result);
+    if (!uuid_is_none(out->parent_interaction_id)) {
+        result = check_chunk(cx, out);
+        if (result == ERR_NOT_FOUND)
+            return error_set(cx->error, ERR_CONFLICT,
+                             "Its primary chunk is deleted: restore that first.");
+        TRY(result);
+    }
+    TRY(db_run(cx, &sql_interaction_mark_restored, ARGS({"id", v_uuid(id)})));
+    out->deleted_at = (struct maybe_int){false, 0};
+    out->version++;
+    out->updated_at = cx->now_us;
+    TRY(interaction_index_add(cx, out));
+    TRY(interaction_count(cx, out, 1));
+    if (out->responded && out->response_at.set)
+        TRY(customer_responded(cx, out->customer_id, out->response_at.value));
+    return event_payload_of(cx, out, "interaction_restored", "Interaction restored");
+}
