@@ -1,0 +1,115 @@
+#include "work/schedule.h"
+
+#include "app/customer/customer.h"
+#include "app/interaction/interaction.h"
+#include "base/log.h"
+#include "work/janitor.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* Rows of one portion: a task never holds the writer for long. */
+#define PORTION 200
+
+struct task {
+    const char *name;
+    int seconds;
+    enum err (*work)(struct ctx *cx, int64_t limit, int64_t *done);
+};
+
+static const struct task tasks[] = {
+    {"planned touches", 5, customer_count_due},
+    {"follow-ups due", 5, interaction_follow_ups_due},
+    {"expired rows", 60, janitor_sweep},
+};
+
+/* A task and its newest run. The loop thread starts it, a store thread ends it. */
+struct running {
+    struct job job; /* first: the job is all that the store hands back */
+    const struct task *task;
+    struct schedule *schedule;
+    struct error error;
+    int64_t done;
+    atomic_bool busy;
+};
+
+struct schedule {
+    struct exec *exec;
+    struct running running[COUNT_OF(tasks)];
+    atomic_bool stopped;
+};
+
+static enum err run(struct job *job, struct db *db, struct id_source *ids)
+{
+    struct running *running = (struct running *)job;
+    struct arena *arena = arena_new(REQUEST_ARENA_MAX);
+    struct ctx cx = {
+        .db = db, .arena = arena, .error = &running->error, .now_us = time_now_us(), .ids = ids};
+    enum err result;
+
+    error_clear(&running->error);
+    running->done = 0;
+    if (arena == NULL)
+        return ERR_UNAVAILABLE;
+    result = running->task->work(&cx, PORTION, &running->done);
+    arena_free(arena);
+    return result;
+}
+
+static void done(struct job *job, enum err result)
+{
+    struct running *running = (struct running *)job;
+
+    if (result != OK && result != ERR_UNAVAILABLE)
+        LOG(ERROR, "a background task failed", LOG_TEXT("task", str_of(running->task->name)),
+            LOG_TEXT("detail", str_of(running->error.detail)));
+    /* A full portion: there is more. */
+    if (result == OK && running->done >= PORTION && !running->schedule->stopped &&
+        exec_submit(running->schedule->exec, job))
+        return;
+    running->busy = false;
+}
+
+static void start(void *context)
+{
+    struct running *running = context;
+
+    if (running->schedule->stopped || atomic_exchange(&running->busy, true))
+        return;
+    running->job = (struct job){.tx = TX_WRITE, .run = run, .done = done};
+    if (!exec_submit(running->schedule->exec, &running->job))
+        running->busy = false;
+}
+
+struct schedule *schedule_new(struct exec *exec)
+{
+    struct schedule *schedule = calloc(1, sizeof *schedule);
+
+    if (schedule == NULL)
+        return NULL;
+    schedule->exec = exec;
+    for (size_t i = 0; i < COUNT_OF(tasks); i++) {
+        schedule->running[i].task = &tasks[i];
+        schedule->running[i].schedule = schedule;
+    }
+    return schedule;
+}
+
+void schedule_start(struct schedule *schedule,
+                    void (*every)(void *keeper, int seconds, void (*fn)(void *), void *context),
+                    void *keeper)
+{
+    for (size_t i = 0; i < COUNT_OF(tasks); i++)
+        every(keeper, tasks[i].seconds, start, &schedule->running[i]);
+}
+
+void schedule_stop(struct schedule *schedule)
+{
+    if (schedule != NULL)
+        schedule->stopped = true;
+}
+
+void schedule_free(struct schedule *schedule)
+{
+    free(schedule);
+}
