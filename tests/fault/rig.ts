@@ -1,0 +1,530 @@
+// What the fault rigs have in common: a server that is killed under load again and again, a
+// ledger of what it had acknowledged, kept outside of it, and an audit of what is left.
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, rmSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Json } from '../kit/client.ts';
+import { binary, outDir, temporaryDir } from '../kit/places.ts';
+import { psql } from '../kit/postgres.ts';
+import { deadline, Process, runOk, sanitizerReport, type Finished } from '../kit/process.ts';
+import { Site } from '../kit/server.ts';
+import type { Store } from '../kit/stores.ts';
+
+/** The program with what it can be broken by; see fault_server.c. */
+const faultServer = join(outDir, 'fault-server');
+
+const CLIENTS = 16;
+const CUSTOMERS = 12;
+
+/** What a server is broken by, by the variables of fault_server.c; none: the program itself. */
+export type Faults = Record<`TOUCHPOINT_FAULT_${string}`, string>;
+
+export interface Answer {
+    status: number;
+    headers: Record<string, unknown>;
+    body: Json;
+}
+
+/** A server that may end at any moment. */
+export class Victim {
+    private readonly agent = new Agent({ keepAlive: true, maxSockets: CLIENTS + 4 });
+
+    private constructor(
+        readonly process: Process,
+        private readonly url: URL,
+        private readonly key: string,
+    ) {}
+
+    static async start(site: Site, key: string, faults: Faults | null, ...extra: string[]): Promise<Victim> {
+        const process_ = new Process(
+            faults === null ? binary : faultServer,
+            ['serve', '--listen', '127.0.0.1:0', '--quiet', '--rate', '0', ...site.flags(), ...extra],
+            { env: { ...process.env, ...faults } },
+        );
+        try {
+            const line = await process_.firstLine(30_000);
+            const victim = new Victim(process_, new URL(line.replace(/^listening on /, '')), key);
+            await victim.becomesReady(10_000);
+            return victim;
+        } catch (error) {
+            process_.kill('SIGKILL');
+            throw error;
+        }
+    }
+
+    async becomesReady(withinMs: number): Promise<void> {
+        for (const until = Date.now() + withinMs; ; await sleep(20)) {
+            const { status } = await this.request('GET', '//readyz');
+            if (status === 200) return;
+            if (Date.now() > until) throw new Error(`not ready within ${withinMs} ms: ${status}`);
+        }
+    }
+
+    /** Fails when the connection does. */
+    request(method: string, path: string, body?: Json): Promise<Answer> {
+        const target = path.startsWith('//') ? path.slice(1) : `/api/v1${path}`;
+        const text = body === undefined ? '' : JSON.stringify(body);
+        const headers: Record<string, string> = { authorization: `Bearer ${this.key}` };
+        if (text !== '') headers['content-type'] = 'application/json';
+        headers['content-length'] = String(Buffer.byteLength(text));
+        return new Promise((resolve, reject) => {
+            const outgoing = request(
+                { agent: this.agent, hostname: this.url.hostname, port: this.url.port, method, path: target, headers },
+                (incoming) => {
+                    let answer = '';
+                    incoming.setEncoding('utf8').on('data', (part: string) => (answer += part));
+                    incoming.on('error', reject);
+                    incoming.on('end', () => {
+                        if (!incoming.complete) return reject(new Error('cut off'));
+                        const isJson = /[/+]json\b/.test(incoming.headers['content-type'] ?? '');
+                        const body: Json = isJson && answer !== '' ? JSON.parse(answer) : answer;
+                        resolve({ status: incoming.statusCode!, headers: incoming.headers, body });
+                    });
+                },
+            );
+            outgoing.on('error', reject);
+            outgoing.end(text);
+        });
+    }
+
+    async kill(): Promise<void> {
+        this.process.kill('SIGKILL');
+        const { stderr } = await this.process.finished;
+        this.agent.destroy();
+        assert.equal(sanitizerReport(stderr), null);
+    }
+
+    /** Ends by itself, for a reason of its own. */
+    async ends(withinMs: number): Promise<Finished> {
+        try {
+            return await Promise.race([this.process.finished, deadline(withinMs, 'the server did not end')]);
+        } finally {
+            this.agent.destroy();
+        }
+    }
+
+    async stop(): Promise<void> {
+        this.process.kill('SIGTERM');
+        const { code, stderr } = await this.ends(40_000);
+        assert.equal(sanitizerReport(stderr), null);
+        assert.equal(code, 0, stderr.slice(-4000));
+    }
+}
+
+/** One interaction that some client wrote, or tried to. Where a change was sent and its answer
+ * never came, both states are right. */
+interface Entry {
+    customer: string;
+    type: string;
+    direction: string;
+    followUp: boolean;
+    /** Set by the acknowledgement. */
+    id: string | null;
+    /** Refused: it must not be there. */
+    refused: boolean;
+    outcomes: Set<string>;
+    deleted: Set<boolean>;
+}
+
+const outcomes = ['successful', 'failed', 'no_answer', 'busy', 'voicemail'];
+
+function pick<T>(items: readonly T[]): T {
+    return items[Math.floor(Math.random() * items.length)]!;
+}
+
+/** What was sent, and what came back; by subject, which is different for each. */
+export class Ledger {
+    readonly entries = new Map<string, Entry>();
+    acknowledged = 0;
+    refused = 0;
+    /** Told of the next acknowledgement, in the moment that it arrives. */
+    onAcknowledged: (() => void) | null = null;
+    private sent = 0;
+
+    /** One client: writes until the connection ends or it is told to. `onRefusal` sees 503s. */
+    async write(victim: Victim, customers: string[], stop: () => boolean, onRefusal?: (answer: Answer) => void): Promise<void> {
+        const mine: [string, Entry][] = [];
+        while (!stop()) {
+            const chance = Math.random();
+            const old = chance < 0.3 ? mine.at(-1 - Math.floor(Math.random() * 4)) : undefined;
+            let answer: Answer | null;
+            if (old === undefined || old[1].id === null || !old[1].deleted.has(false)) {
+                answer = await this.create(victim, customers, mine);
+            } else if (chance < 0.2) {
+                answer = await this.setOutcome(victim, old[1]);
+            } else {
+                answer = await this.remove(victim, old[1]);
+            }
+            if (answer === null) return;
+            if (answer.status === 503) {
+                this.refused += 1;
+                onRefusal?.(answer);
+                await sleep(20);
+            } else {
+                assert.ok(answer.status < 300, `${answer.status} ${JSON.stringify(answer.body)}`);
+                this.acknowledged += 1;
+                this.onAcknowledged?.();
+            }
+        }
+    }
+
+    private async create(victim: Victim, customers: string[], mine: [string, Entry][]): Promise<Answer | null> {
+        const subject = `touch ${(this.sent += 1)}`;
+        const entry: Entry = {
+            customer: pick(customers),
+            type: pick(['call', 'email', 'meeting', 'note']),
+            direction: pick(['inbound', 'outbound']),
+            followUp: Math.random() < 0.3,
+            id: null,
+            refused: false,
+            outcomes: new Set([pick(outcomes)]),
+            deleted: new Set([false]),
+        };
+        this.entries.set(subject, entry);
+        const second = Math.floor(Math.random() * 1e6);
+        const answer = await attempt(victim, 'POST', '/interactions', {
+            customer_id: entry.customer,
+            type: entry.type,
+            direction: entry.direction,
+            subject,
+            outcome: [...entry.outcomes][0],
+            follow_up_required: entry.followUp,
+            started_at: new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString(),
+        });
+        if (answer?.status === 201) {
+            entry.id = String(answer.body.id);
+            mine.push([subject, entry]);
+        }
+        entry.refused = answer?.status === 503;
+        return answer;
+    }
+
+    private async setOutcome(victim: Victim, entry: Entry): Promise<Answer | null> {
+        const outcome = pick(outcomes);
+        const before = [...entry.outcomes];
+        entry.outcomes.add(outcome);
+        const answer = await attempt(victim, 'PUT', `/interactions/${entry.id}/outcome`, { outcome });
+        if (answer?.status === 200) entry.outcomes = new Set([outcome]);
+        if (answer?.status === 503) entry.outcomes = new Set(before);
+        return answer;
+    }
+
+    private async remove(victim: Victim, entry: Entry): Promise<Answer | null> {
+        entry.deleted.add(true);
+        const answer = await attempt(victim, 'DELETE', `/interactions/${entry.id}`);
+        if (answer?.status === 204) entry.deleted = new Set([true]);
+        if (answer?.status === 503) entry.deleted = new Set([false]);
+        return answer;
+    }
+}
+
+/** Null where no whole answer came. */
+async function attempt(victim: Victim, method: string, path: string, body?: Json): Promise<Answer | null> {
+    try {
+        return await victim.request(method, path, body);
+    } catch {
+        return null;
+    }
+}
+
+/** What an audit found wrong. */
+export interface Findings {
+    /** Acknowledged, and not there. */
+    lost: string[];
+    /** There, and not as a whole. */
+    torn: string[];
+}
+
+/** A site, its ledger, and the server that is killed on it. */
+export class Rig {
+    readonly ledger = new Ledger();
+    readonly customers: string[] = [];
+
+    private constructor(
+        readonly site: Site,
+        readonly key: string,
+        readonly faults: Faults | null,
+        public victim: Victim,
+    ) {}
+
+    static async create(store: Store, faults: Faults | null = null): Promise<Rig> {
+        const site = await Site.create(store);
+        const { key } = await site.createTenant('Acme', 'admin@acme.example');
+        const rig = new Rig(site, key, faults, await Victim.start(site, key, faults));
+        try {
+            for (let i = 0; i < CUSTOMERS; i++) {
+                const { status, body } = await rig.victim.request('POST', '/customers', { name: `Customer ${i}` });
+                assert.equal(status, 201);
+                rig.customers.push(String(body.id));
+            }
+        } catch (error) {
+            await rig.remove();
+            throw error;
+        }
+        return rig;
+    }
+
+    /** Load, a kill at a random moment, an audit of what it left, and a new start. */
+    async round(): Promise<Findings> {
+        const load = this.load();
+        await sleep(30 + Math.random() * 170);
+        // Every other time in the moment of an acknowledgement, when one that came too early
+        // is sure to be a lie.
+        if (Math.random() < 0.5) await this.nextAcknowledgement();
+        await this.victim.kill();
+        await load.done;
+        const left = await this.left();
+        const [findings] = await Promise.all([this.audit(left), this.restart()]);
+        return findings;
+    }
+
+    /** What a server left that has ended, one way or the other. */
+    async auditLeft(): Promise<Findings> {
+        return this.audit(await this.left());
+    }
+
+    private nextAcknowledgement(): Promise<unknown> {
+        return new Promise<void>((resolve) => {
+            this.ledger.onAcknowledged = () => {
+                this.ledger.onAcknowledged = null;
+                this.victim.process.kill('SIGKILL');
+                resolve();
+            };
+        });
+    }
+
+    /** Clients that write until they are told to stop, or cannot any more. */
+    load(onRefusal?: (answer: Answer) => void): { done: Promise<unknown>; stop(): Promise<unknown> } {
+        let stopped = false;
+        const { victim } = this;
+        const clients = Array.from({ length: CLIENTS }, () =>
+            this.ledger.write(victim, this.customers, () => stopped, onRefusal),
+        );
+        const done = Promise.all(clients);
+        done.catch(() => undefined); // whoever waits for it sees the error
+        return {
+            done,
+            stop() {
+                stopped = true;
+                return done;
+            },
+        };
+    }
+
+    async restart(): Promise<void> {
+        this.victim = await Victim.start(this.site, this.key, this.faults);
+        const known = [...this.ledger.entries.values()].filter(({ id, deleted }) => id !== null && !deleted.has(true));
+        // The audit reads the store; this is what a client would see.
+        for (const { id } of known.slice(-5)) {
+            const { status } = await this.victim.request('GET', `/interactions/${id}`);
+            // A control loses it on purpose: then the audit says so.
+            assert.ok(status === 200 || (status === 404 && this.faults !== null), String(status));
+        }
+    }
+
+    /** What a dead server left, where nobody changes it any more. */
+    private async left(): Promise<Left> {
+        if (this.site.databaseUrl !== null) {
+            const url = this.site.databaseUrl;
+            // A commit that was sent goes on without its client.
+            const others = 'SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
+            for (const until = Date.now() + 10_000; (await psql(url, others)) !== '0'; await sleep(10))
+                assert.ok(Date.now() < until, 'sessions of the dead server stay');
+            return { sql: (text) => psql(url, text), remove: () => undefined, sqlite: false };
+        }
+        // A copy: looking at it recovers it, and the server has to do that by itself.
+        const dir = temporaryDir('left');
+        for (const name of ['touchpoint.db', 'touchpoint.db-wal'])
+            if (existsSync(join(this.site.dataDir, name)))
+                copyFileSync(join(this.site.dataDir, name), join(dir, name));
+        return {
+            sql: (text) => sqlite(join(dir, 'touchpoint.db'), text),
+            remove: () => rmSync(dir, { recursive: true, force: true }),
+            sqlite: true,
+        };
+    }
+
+    private async audit(left: Left): Promise<Findings> {
+        try {
+            const torn = await findTorn(left);
+            const lost = this.compare(await readInteractions(left), torn);
+            return { lost, torn };
+        } finally {
+            left.remove();
+        }
+    }
+
+    /** Holds the ledger against what is there, and settles it: from now on, that must stay. */
+    private compare(rows: Map<string, Row>, torn: string[]): string[] {
+        const lost: string[] = [];
+        for (const [subject, entry] of this.ledger.entries) {
+            const row = rows.get(subject);
+            if (row === undefined) {
+                if (entry.id !== null) lost.push(`${subject}: acknowledged as ${entry.id}, and gone`);
+                this.ledger.entries.delete(subject);
+                continue;
+            }
+            rows.delete(subject);
+            if (entry.refused) torn.push(`${subject}: refused, and there`);
+            if (entry.id !== null && plain(entry.id) !== row.id) torn.push(`${subject}: twice`);
+            const wanted = [entry.type, entry.direction, plain(entry.customer)].join();
+            const found = [row.type, row.direction, row.customer].join();
+            if (found !== wanted) torn.push(`${subject}: ${found} is not ${wanted}`);
+            if (!entry.outcomes.has(row.outcome))
+                lost.push(`${subject}: outcome ${[...entry.outcomes]} acknowledged, ${row.outcome} found`);
+            if (!entry.deleted.has(row.deleted))
+                lost.push(`${subject}: ${row.deleted ? 'deleted by nobody' : 'its deletion is lost'}`);
+            entry.id = dashed(row.id);
+            entry.outcomes = new Set([row.outcome]);
+            entry.deleted = new Set([row.deleted]);
+        }
+        for (const subject of rows.keys()) torn.push(`${subject}: written by nobody, or twice`);
+        return lost;
+    }
+
+    async remove(): Promise<void> {
+        await this.victim.kill();
+        await this.site.remove();
+    }
+}
+
+interface Left {
+    sql(text: string): Promise<string>;
+    remove(): void;
+    sqlite: boolean;
+}
+
+interface Row {
+    id: string;
+    type: string;
+    direction: string;
+    customer: string;
+    outcome: string;
+    deleted: boolean;
+}
+
+/** Runs SQL by SQLite's own shell; gives the rows as text, columns parted by |. */
+export async function sqlite(path: string, sql: string): Promise<string> {
+    const { stdout } = await runOk('sqlite3', ['-batch', '-bail', path], { input: sql });
+    return stdout.trim();
+}
+
+function plain(id: string): string {
+    return id.replaceAll('-', '');
+}
+
+function dashed(id: string): string {
+    return id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function idText(left: Left, column: string): string {
+    return left.sqlite ? `lower(hex(${column}))` : `replace(${column}::text, '-', '')`;
+}
+
+function lines(text: string): string[] {
+    return text === '' ? [] : text.split('\n');
+}
+
+async function readInteractions(left: Left): Promise<Map<string, Row>> {
+    const text = await left.sql(
+        `SELECT subject, ${idText(left, 'id')}, type, direction, ${idText(left, 'customer_id')}, outcome,
+            CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END FROM interactions;`,
+    );
+    const rows = new Map<string, Row>();
+    for (const line of lines(text)) {
+        const [subject, id, type, direction, customer, outcome, deleted] = line.split('|') as [string, ...string[]];
+        // One that is there twice stays under a name that nobody wrote.
+        rows.set(rows.has(subject) ? `${subject} (${id})` : subject, {
+            id: id!, type: type!, direction: direction!, customer: customer!, outcome: outcome!, deleted: deleted === '1',
+        });
+    }
+    return rows;
+}
+
+/** Each with the rows that break it. */
+function rules(left: Left): [string, string][] {
+    const touches = `FROM interactions AS i WHERE i.customer_id = c.id AND i.deleted_at IS NULL
+        AND i.type NOT IN ('note', 'system')`;
+    const answered = `(SELECT max(at) FROM (
+        SELECT started_at AS at ${touches} AND direction = 'inbound'
+        UNION ALL SELECT response_at ${touches} AND direction = 'outbound' AND responded) AS answers)`;
+    const common: [string, string][] = [
+        ['an interaction has not an event for each of its versions',
+            `SELECT i.subject, i.version, e.n FROM interactions AS i LEFT JOIN (
+                SELECT interaction_id, count(*) AS n FROM events
+                WHERE interaction_id IS NOT NULL AND event_type <> 'follow_up_due' GROUP BY interaction_id
+             ) AS e ON e.interaction_id = i.id WHERE e.n IS NULL OR e.n <> i.version`],
+        ['an event tells of an interaction that is not there',
+            `SELECT ${idText(left, 'interaction_id')} FROM events
+             WHERE interaction_id NOT IN (SELECT id FROM interactions)`],
+        ['a customer has no event of having been made',
+            `SELECT name FROM customers WHERE id NOT IN (
+                SELECT contact_id FROM events WHERE contact_id IS NOT NULL AND interaction_id IS NULL)`],
+        ["a customer's summary is not what his touches say",
+            `SELECT name FROM customers AS c WHERE
+                contact_count <> (SELECT count(*) ${touches} AND direction = 'outbound')
+                OR coalesce(last_contacted_at <> (SELECT max(started_at) ${touches} AND direction = 'outbound'),
+                    last_contacted_at IS NOT NULL
+                    OR (SELECT max(started_at) ${touches} AND direction = 'outbound') IS NOT NULL)
+                OR coalesce(last_response_at <> ${answered},
+                    last_response_at IS NOT NULL OR ${answered} IS NOT NULL)`],
+    ];
+    if (!left.sqlite) return common;
+    return [
+        ...common,
+        ['the file is damaged', 'SELECT * FROM pragma_integrity_check WHERE integrity_check <> \'ok\''],
+        ['a reference leads nowhere', 'SELECT * FROM pragma_foreign_key_check'],
+        ['the index of texts has lost or kept a row',
+            `SELECT count(*) FROM interaction_words_docsize HAVING count(*) <>
+                (SELECT count(*) FROM interactions WHERE deleted_at IS NULL)`],
+    ];
+}
+
+/** The totals that are kept, counted anew. */
+function recounts(left: Left): string {
+    const live = 'FROM interactions WHERE deleted_at IS NULL';
+    const by = (name: string, column: string, from: string) =>
+        `SELECT '${name}:' || ${column}, count(*) ${from} GROUP BY 1`;
+    return [
+        `SELECT 'interactions:', count(*) ${live}`,
+        by('interactions.customer', idText(left, 'customer_id'), live),
+        by('interactions.company', idText(left, 'company_id'), `${live} AND company_id IS NOT NULL`),
+        by('interactions.session', idText(left, 'session_id'), `${live} AND session_id IS NOT NULL`),
+        by('interactions.created_by', idText(left, 'created_by'), `${live} AND created_by IS NOT NULL`),
+        by('interactions.type', 'type', live),
+        `SELECT 'interactions.follow_up:', count(*) ${live} AND follow_up_due IS NOT NULL`,
+        by('interactions.follow_up_assignee', idText(left, 'follow_up_assignee'),
+            `${live} AND follow_up_due IS NOT NULL AND follow_up_assignee IS NOT NULL`),
+        "SELECT 'customers:', count(*) FROM customers WHERE deleted_at IS NULL",
+        by('customers.status', 'status', 'FROM customers WHERE deleted_at IS NULL'),
+    ].join(' UNION ALL ');
+}
+
+function totals(text: string): Record<string, number> {
+    const pairs = lines(text).map((line) => line.split('|') as [string, string]);
+    const known = pairs.filter(([name, n]) => /^(interactions|customers)[.:]/.test(name) && n !== '0');
+    return Object.fromEntries(known.map(([name, n]): [string, number] => [plain(name), Number(n)]).sort());
+}
+
+async function findTorn(left: Left): Promise<string[]> {
+    const checks = rules(left);
+    const parts = [
+        // sum() gives PostgreSQL's numeric
+        'SELECT name, CAST(sum(n) AS bigint) FROM kept_counts GROUP BY name',
+        recounts(left),
+        ...checks.map(([, sql]) => sql),
+    ];
+    // One moment of the store.
+    const begin = left.sqlite ? 'BEGIN;' : 'BEGIN ISOLATION LEVEL REPEATABLE READ;';
+    const text = await left.sql(`${begin}${parts.map((sql) => `${sql};\nSELECT '=';\n`).join('')}COMMIT;`);
+    const [kept, counted, ...broken] = `${text}\n`.split(/^=\n/m).map((part) => part.trim());
+    const torn = checks.flatMap(([rule], i) => lines(broken[i]!).map((row) => `${rule}: ${row}`));
+    try {
+        assert.deepEqual(totals(kept!), totals(counted!));
+    } catch (error) {
+        torn.push(`a kept total is not the count: ${String(error)}`);
+    }
+    return torn;
+}

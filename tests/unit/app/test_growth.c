@@ -1,0 +1,488 @@
+/* Lists cost the same whatever their length, and nothing here looks at a clock: steps of
+ * SQLite's virtual machine, and the buffers that PostgreSQL touches, for pages at the top and
+ * deep down and for every kept total, with few interactions and with many. And lists that
+ * cannot be had by an index alone are cut where they have read enough, and go on.
+ *
+ * TOUCHPOINT_GROWTH_ROWS says how many are many; 1,000,000 takes some minutes. */
+#include "db/store_kit.h"
+
+#include "app/interaction/interaction.h"
+#include "db/counts.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FEW 10000
+#define MANY 120000 /* more than twice SCAN_CAP */
+#define PAGE 21
+#define CUSTOMERS 100
+#define DIFFERENCE 20 /* percent */
+
+static size_t many(void)
+{
+    const char *text = getenv("TOUCHPOINT_GROWTH_ROWS");
+    int64_t rows;
+
+    return text && str_to_int(str_of(text), &rows) && rows > FEW ? (size_t)rows : MANY;
+}
+
+/* --- The rows ------------------------------------------------------------------------------ */
+
+/* Ids are sixteen digits: the same bytes on both stores, made without the program. */
+static struct uuid id_of(int64_t number)
+{
+    char digits[24];
+    struct uuid id;
+
+    snprintf(digits, sizeof(digits), "%016lld", (long long)number);
+    memcpy(id.bytes, digits, sizeof(id.bytes));
+    return id;
+}
+
+#define TENANT 1
+#define USER 2
+#define COMPANY 3
+#define CUSTOMER 1000
+#define MARK "\xC2\xB7" "30303030303030303030303030303031"
+
+static void people(struct test_store *store)
+{
+    const char *id = store->is_postgres ? "CAST(encode(lpad(CAST(%s AS text), 16, '0')::bytea, "
+                                          "'hex') AS uuid)"
+                                        : "CAST(printf('%%016d', %s) AS blob)";
+    const char *now = store->is_postgres ? "now()" : "0";
+    const char *series = store->is_postgres
+                             ? "SELECT n FROM generate_series(0, 99) AS s (n)"
+                             : "WITH RECURSIVE s (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s "
+                               "WHERE n < 99) SELECT n FROM s";
+    char tenant[120], user[120], company[120], customer[120];
+    static char sql[4][1500];
+
+    snprintf(tenant, sizeof(tenant), id, "1");
+    snprintf(user, sizeof(user), id, "2");
+    snprintf(company, sizeof(company), id, "3");
+    snprintf(customer, sizeof(customer), id, "1000 + n");
+    snprintf(sql[0], sizeof(sql[0]),
+             "INSERT INTO tenants (id, slug, name, timezone, version, created_at, updated_at) "
+             "VALUES (%s, 'acme', 'Acme', 'UTC', 1, %s, %s)",
+             tenant, now, now);
+    snprintf(sql[1], sizeof(sql[1]),
+             "INSERT INTO users (tenant_id, id, email, email_folded, name, name_folded, role, "
+             "active, version, created_at, updated_at) VALUES (%s, %s, 'a@b.c', 'a@b.c', 'Ada', "
+             "'ada', 'admin', true, 1, %s, %s)",
+             tenant, user, now, now);
+    snprintf(sql[2], sizeof(sql[2]),
+             "INSERT INTO companies (tenant_id, id, name, name_folded, version, created_at, "
+             "updated_at) VALUES (%s, %s, 'Co', 'co', 1, %s, %s)",
+             tenant, company, now, now);
+    snprintf(sql[3], sizeof(sql[3]),
+             "INSERT INTO customers (tenant_id, id, name, name_folded, emails, phones, status, "
+             "tags, consent_email, consent_sms, consent_push, consent_phone, contact_count, "
+             "version, created_at, updated_at) SELECT %s, %s, 'Jane', 'jane', '[]', '[]', 'new', "
+             "'[]', 'unknown', 'unknown', 'unknown', 'unknown', 0, 1, %s, %s FROM (%s) AS t",
+             tenant, customer, now, now, series);
+    for (size_t i = 0; i < COUNT_OF(sql); i++)
+        store_kit_sql(store, sql[i]);
+}
+
+/* Interactions from..to-1: a second apart, customers in turn, the first one inbound, one of
+ * 1,000 with a rare word, one of 50 with a follow-up. */
+static void fill_sqlite(struct test_store *store, size_t from, size_t to)
+{
+    static char rows[2][2000], words[2][900];
+    static size_t used;
+    const size_t i = used++ % 2;
+
+    snprintf(
+        rows[i], sizeof(rows[i]),
+        "WITH RECURSIVE s (n) AS (SELECT %zu UNION ALL SELECT n + 1 FROM s WHERE n < %zu) "
+        "INSERT INTO interactions (tenant_id, id, interaction_number, customer_id, company_id, "
+        "created_by, type, direction, channel, outcome, subject, participants, started_at, "
+        "follow_up_required, follow_up_assignee, follow_up_due, follow_up_notified, responded, "
+        "sentiment_label, version, created_at, updated_at) SELECT CAST('0000000000000001' AS "
+        "blob), CAST(printf('%%016d', 1000000 + n) AS blob), 'INT-' || n, "
+        "CAST(printf('%%016d', 1000 + n %% 100) AS blob), CAST('0000000000000003' AS blob), "
+        "CAST('0000000000000002' AS blob), 'call', CASE n WHEN 0 THEN 'inbound' ELSE 'outbound' "
+        "END, 'phone', 'busy', 'common' || CASE WHEN n %% 1000 = 7 THEN ' rare' ELSE '' END, "
+        "'[]', (1700000000 + n) * 1000000, n %% 50 = 0, CAST('0000000000000002' AS blob), CASE "
+        "WHEN n %% 50 = 0 THEN (1800000000 + n) * 1000000 END, true, false, 'Mixed', 1, 0, 0 "
+        "FROM s",
+        from, to - 1);
+    store_kit_sql(store, rows[i]);
+    snprintf(words[i], sizeof(words[i]),
+             "INSERT INTO interaction_words (rowid, words) SELECT row, '" MARK " ' || subject "
+             "FROM interactions WHERE started_at >= %zu000000",
+             1700000000 + from);
+    store_kit_sql(store, words[i]);
+}
+
+/* What the program would have kept. */
+static enum err keep_totals(struct ctx *cx, void *context)
+{
+    const int64_t rows = *(const int64_t *)context;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    TRY(count_add(cx, "interactions", STR(""), rows));
+    TRY(count_add_uuid(cx, "interactions.customer", id_of(CUSTOMER), rows / CUSTOMERS));
+    TRY(count_add_uuid(cx, "interactions.company", id_of(COMPANY), rows));
+    TRY(count_add_uuid(cx, "interactions.created_by", id_of(USER), rows));
+    TRY(count_add(cx, "interactions.type", STR("call"), rows));
+    TRY(count_add(cx, "interactions.follow_up", STR(""), rows / 50));
+    return count_add_uuid(cx, "interactions.follow_up_assignee", id_of(USER), rows / 50);
+}
+
+/* --- What is measured --------------------------------------------------------------------------- */
+
+struct measure {
+    const char *name;
+    struct interaction_filter filter;
+    bool follow_ups;
+};
+
+static const struct measure measures[] = {
+    {"all", {.type = 0}, false},
+    {"customer", {.customer_id = {"0000000000001000"}}, false},
+    {"company", {.company_id = {"0000000000000003"}}, false},
+    {"created_by", {.created_by = {"0000000000000002"}}, false},
+    {"type", {.type = TYPE_CALL}, false},
+    {"follow-ups", {.type = 0}, true},
+    {"follow-ups of one", {.created_by = {"0000000000000002"}}, true},
+};
+
+enum depth { TOP, MIDDLE, BOTTOM, DEPTHS };
+
+struct costs {
+    int64_t rows; /* in all */
+    int64_t page[COUNT_OF(measures)][DEPTHS];
+};
+
+/* Where a page begins: among all rows at the same share of them. */
+static int64_t place_at(const struct costs *costs, enum depth depth, int64_t begin)
+{
+    static const int64_t percent[] = {100, 60, 30};
+
+    return (begin + costs->rows * percent[depth] / 100) * SECOND_US;
+}
+
+static enum err read_page(struct ctx *cx, const struct measure *measure, const struct costs *costs,
+                          enum depth depth)
+{
+    const struct interaction_place place = {place_at(costs, depth, 1700000000), UUID_MAX, PAGE, 0};
+    struct interaction_page page = {.total = 0};
+
+    if (measure->follow_ups)
+        TRY(interaction_follow_ups(cx, 0, measure->filter.created_by,
+                                   1800000000 * SECOND_US + costs->rows * SECOND_US -
+                                       place_at(costs, depth, 0),
+                                   id_of(1), PAGE, 0, &page.rows, &page.total, &page.capped));
+    else
+        TRY(interaction_list(cx, &measure->filter, &place, &page));
+    must_equal(page.rows.count, PAGE);
+    must(page.total >= costs->rows / CUSTOMERS && !page.capped);
+    return OK;
+}
+
+static enum err measure_steps(struct ctx *cx, void *context)
+{
+    struct costs *costs = context;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    for (size_t i = 0; i < COUNT_OF(measures); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            struct db_cost cost;
+
+            db_cost(cx, &cost);
+            TRY(read_page(cx, &measures[i], costs, depth));
+            db_cost(cx, &cost);
+            must(cost.vm_steps > PAGE);
+            must_equal(cost.full_scan_steps, 0);
+            costs->page[i][depth] = cost.vm_steps;
+        }
+    }
+    return OK;
+}
+
+/* --- PostgreSQL tells by EXPLAIN ------------------------------------------------------------------- */
+
+static PGconn *connect_to(const struct test_store *store)
+{
+    PGconn *connection = PQconnectdb(store->url);
+
+    if (PQstatus(connection) != CONNECTION_OK)
+        fail_msg("%s", PQerrorMessage(connection));
+    return connection;
+}
+
+static PGresult *say(PGconn *connection, const char *sql)
+{
+    PGresult *result = PQexec(connection, sql);
+
+    if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(connection));
+    return result;
+}
+
+static void do_sql(PGconn *connection, const char *sql)
+{
+    PQclear(say(connection, sql));
+}
+
+#define UUID(digits) "encode('" digits "'::bytea, 'hex')::uuid"
+
+static const struct query *query_named(const char *name)
+{
+    for (size_t i = 0; i < all_query_count; i++) {
+        if (strcmp(all_queries[i]->name, name) == 0)
+            return all_queries[i];
+    }
+    fail_msg("no query %s", name);
+    return NULL;
+}
+
+/* Buffers of a query as the server runs it: prepared, with a plan that knows no values. */
+static int64_t buffers_of(PGconn *connection, const char *query_name, const char *lead,
+                          int64_t place, const char *name)
+{
+    const struct query *query = query_named(query_name);
+    struct buf sql;
+    PGresult *result;
+    int64_t hit = 0, read = 0;
+
+    buf_init(&sql, NULL, KIB(16));
+    buf_addf(&sql, "PREPARE q AS %s", query->postgres);
+    buf_add_char(&sql, '\0');
+    do_sql(connection, sql.ptr);
+    buf_reset(&sql);
+    buf_addf(&sql, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) EXECUTE q (");
+    for (size_t i = 0; i < query->param_count; i++) {
+        const struct str param = str_of(query->params[i]);
+
+        buf_add(&sql, i ? STR(", ") : STR(""));
+        if (str_is(param, "tenant_id"))
+            buf_add(&sql, STR(UUID("0000000000000001")));
+        else if (str_is(param, "lead") || str_is(param, "assignee"))
+            buf_add(&sql, str_of(lead));
+        else if (str_is(param, "cursor_time"))
+            buf_addf(&sql, "to_timestamp(%lld)", (long long)place);
+        else if (str_is(param, "cursor_id"))
+            buf_add(&sql, STR(UUID("0000000000000001")));
+        else if (str_is(param, "to_time"))
+            buf_add(&sql, STR("'infinity'"));
+        else if (str_is(param, "limit"))
+            buf_addf(&sql, "%d", PAGE);
+        else if (str_is(param, "offset"))
+            buf_add(&sql, STR("0"));
+        else
+            buf_addf(&sql, "'%s'", name);
+    }
+    buf_add(&sql, STR(")"));
+    buf_add_char(&sql, '\0');
+    result = say(connection, sql.ptr);
+    /* The first line of buffers is the whole plan's. */
+    for (int i = 0; i < PQntuples(result); i++) {
+        const char *line = strstr(PQgetvalue(result, i, 0), "Buffers: shared");
+
+        if (!line)
+            continue;
+        if (strstr(line, "hit="))
+            hit = strtoll(strstr(line, "hit=") + 4, NULL, 10);
+        if (strstr(line, "read="))
+            read = strtoll(strstr(line, "read=") + 5, NULL, 10);
+        break;
+    }
+    PQclear(result);
+    do_sql(connection, "DEALLOCATE q");
+    buf_clear(&sql);
+    return hit + read;
+}
+
+static void measure_buffers(const struct test_store *store, struct costs *costs)
+{
+    static const struct {
+        const char *query, *lead, *name;
+    } asked[COUNT_OF(measures)] = {
+        {"interaction_page_by_all", "", "interactions:"},
+        {"interaction_page_by_customer", UUID("0000000000001000"),
+         "interactions.customer:30303030-3030-3030-3030-303031303030"},
+        {"interaction_page_by_company", UUID("0000000000000003"),
+         "interactions.company:30303030-3030-3030-3030-303030303033"},
+        {"interaction_page_by_created_by", UUID("0000000000000002"),
+         "interactions.created_by:30303030-3030-3030-3030-303030303032"},
+        {"interaction_page_by_type", "'call'", "interactions.type:call"},
+        {"interaction_follow_ups", "", "interactions.follow_up:"},
+        {"interaction_follow_ups_of", UUID("0000000000000002"),
+         "interactions.follow_up_assignee:30303030-3030-3030-3030-303030303032"},
+    };
+    PGconn *connection = connect_to(store);
+
+    do_sql(connection, "VACUUM ANALYZE");
+    do_sql(connection, "SET plan_cache_mode = force_generic_plan");
+    for (size_t i = 0; i < COUNT_OF(measures); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            const int64_t place =
+                measures[i].follow_ups
+                    ? 1800000000 + costs->rows - place_at(costs, depth, 0) / SECOND_US
+                    : place_at(costs, depth, 1700000000) / SECOND_US;
+            const int64_t page = buffers_of(connection, asked[i].query, asked[i].lead, place, "");
+            const int64_t total = buffers_of(connection, "count_get", "", 0, asked[i].name);
+
+            assert_true(page >= PAGE && total > 0);
+            costs->page[i][depth] = page + total;
+        }
+    }
+    PQfinish(connection);
+}
+
+static void fill_postgres(const struct test_store *store, size_t from, size_t to)
+{
+    PGconn *connection = connect_to(store);
+    char sql[3000];
+
+    do_sql(connection, "CREATE FUNCTION pg_temp.id(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS "
+                       "$$SELECT encode(lpad(n::text, 16, '0')::bytea, 'hex')::uuid$$");
+    snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO interactions (tenant_id, id, interaction_number, customer_id, company_id, "
+        "created_by, type, direction, channel, outcome, subject, participants, started_at, "
+        "follow_up_required, follow_up_assignee, follow_up_due, follow_up_notified, responded, "
+        "sentiment_label, words, version, created_at, updated_at) "
+        "SELECT pg_temp.id(1), pg_temp.id(1000000 + n), 'INT-' || n, pg_temp.id(1000 + n %% 100), "
+        "pg_temp.id(3), pg_temp.id(2), 'call', CASE n WHEN 0 THEN 'inbound' ELSE 'outbound' END, "
+        "'phone', 'busy', 'common' || CASE WHEN n %% 1000 = 7 THEN ' rare' ELSE '' END, '[]', "
+        "to_timestamp(1700000000 + n), n %% 50 = 0, pg_temp.id(2), "
+        "CASE WHEN n %% 50 = 0 THEN to_timestamp(1800000000 + n) END, true, false, 'Mixed', "
+        "CAST('" MARK " common' || CASE WHEN n %% 1000 = 7 THEN ' rare' ELSE '' END AS tsvector), "
+        "1, now(), now() FROM generate_series(%zu, %zu) AS s (n)",
+        from, to - 1);
+    do_sql(connection, sql);
+    PQfinish(connection);
+}
+
+/* --- The tests ---------------------------------------------------------------------------------------- */
+
+static void fill(struct test_store *store, size_t from, size_t to)
+{
+    int64_t rows = (int64_t)(to - from);
+
+    if (store->is_postgres)
+        fill_postgres(store, from, to);
+    else
+        fill_sqlite(store, from, to);
+    assert_int_equal(store_kit_run(store, TX_WRITE, keep_totals, &rows), OK);
+}
+
+static void measure(struct test_store *store, struct costs *costs, size_t rows)
+{
+    costs->rows = (int64_t)rows;
+    if (store->is_postgres)
+        measure_buffers(store, costs);
+    else if (store_kit_run(store, TX_READ, measure_steps, costs) != OK)
+        fail_msg("%s", store->error.detail);
+}
+
+static bool alike(int64_t a, int64_t b)
+{
+    const int64_t larger = a > b ? a : b, smaller = a > b ? b : a;
+
+    return (larger - smaller) * 100 <= smaller * DIFFERENCE;
+}
+
+static enum err read_cut(struct ctx *cx, void *context)
+{
+    const int64_t rows = *(const int64_t *)context;
+    const struct interaction_filter inbound = {.direction = DIRECTION_INBOUND};
+    struct interaction_place place = {TIME_END, UUID_MAX, PAGE, 0};
+    struct interaction_page page;
+    int64_t pages = 0;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    do {
+        struct db_cost cost;
+
+        db_cost(cx, &cost);
+        TRY(interaction_list(cx, &inbound, &place, &page));
+        db_cost(cx, &cost);
+        must(cost.vm_steps < 100 * (int64_t)SCAN_CAP);
+        must(page.capped && page.total == COUNT_CAP);
+        must(!page.cut || page.rows.count == 0);
+        place.before_time = page.cut_time;
+        place.before_id = page.cut_id;
+        pages++;
+    } while (page.cut);
+    must_equal(page.rows.count, 1); /* the very first */
+    must(uuid_equal(LIST_AT(page.rows, struct interaction, 0)->id, id_of(1000000)));
+    must_equal(pages, (rows + SCAN_CAP - 1) / SCAN_CAP);
+    return OK;
+}
+
+static enum err read_search(struct ctx *cx, void *context)
+{
+    const int64_t rows = *(const int64_t *)context;
+    const struct interaction_place top = {TIME_END, UUID_MAX, PAGE, 0};
+    const struct interaction_place third = {TIME_END, UUID_MAX, PAGE, 2};
+    const struct interaction_filter common = {.q = STR("Comm")}, rare = {.q = STR("common RARE")},
+                                    of_one = {.q = STR("common"), .customer_id = id_of(CUSTOMER)},
+                                    early = {.q = STR("rare"),
+                                             .to = SOME(1700002000 * SECOND_US)},
+                                    nobody = {.q = STR("common"),
+                                              .direction = DIRECTION_INBOUND};
+    struct interaction_page page;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    TRY(interaction_list(cx, &common, &top, &page)); /* by reading the list */
+    must(page.capped && page.rows.count == PAGE && !page.cut);
+    for (size_t i = 0; i < page.rows.count; i++)
+        must(uuid_equal(LIST_AT(page.rows, struct interaction, i)->id,
+                        id_of(1000000 + rows - 1 - (int64_t)i)));
+    TRY(interaction_list(cx, &common, &third, &page));
+    must(uuid_equal(LIST_AT(page.rows, struct interaction, 0)->id, id_of(1000000 + rows - 3)));
+    TRY(interaction_list(cx, &rare, &top, &page)); /* by the index of texts */
+    must(!page.capped && page.total == rows / 1000);
+    must_equal(LIST_AT(page.rows, struct interaction, 0)->started_at,
+               (1700000000 + rows - 1000 + 7) * SECOND_US);
+    TRY(interaction_list(cx, &of_one, &top, &page));
+    must_equal(page.rows.count, PAGE);
+    must_equal(page.total, rows / CUSTOMERS);
+    TRY(interaction_list(cx, &early, &top, &page));
+    must(page.total == 2 && page.rows.count == 2 && !page.capped);
+    TRY(interaction_list(cx, &nobody, &top, &page)); /* does not read for ever */
+    must(page.cut && page.capped && page.rows.count == 0);
+    return OK;
+}
+
+static void test_lists_do_not_grow_dearer(void **state)
+{
+    struct test_store *store = *state;
+    static struct costs few_costs, many_costs;
+    int64_t rows = (int64_t)many();
+
+    people(store);
+    fill(store, 0, FEW);
+    measure(store, &few_costs, FEW);
+    fill(store, FEW, (size_t)rows);
+    measure(store, &many_costs, (size_t)rows);
+    for (size_t i = 0; i < COUNT_OF(measures); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            const int64_t a = few_costs.page[i][depth], b = many_costs.page[i][depth];
+
+            if (!alike(a, b) || !alike(b, many_costs.page[i][TOP]))
+                fail_msg("%s: a page at depth %d costs %lld with few, %lld with many, and %lld at "
+                         "the top",
+                         measures[i].name, (int)depth, (long long)a, (long long)b,
+                         (long long)many_costs.page[i][TOP]);
+        }
+    }
+    if (store_kit_run(store, TX_READ, read_cut, &rows) != OK ||
+        store_kit_run(store, TX_READ, read_search, &rows) != OK)
+        fail_msg("%s", store->error.detail);
+}
+
+static const struct CMUnitTest sqlite[] = {STORE_TEST(test_lists_do_not_grow_dearer, sqlite)};
+static const struct CMUnitTest postgres[] = {STORE_TEST(test_lists_do_not_grow_dearer, postgres)};
+
+int main(void)
+{
+    return store_kit_main(sqlite, postgres, COUNT_OF(sqlite));
+}
