@@ -470,16 +470,16 @@ int main(int argc, char **argv)
     static struct baseline baseline;
     const char *what = argc > 1 ? argv[1] : "";
     const bool is_creates = strcmp(what, "creates") == 0;
-    const struct query *query = NULL;
     int64_t requests, begun_us, rows = 0;
     double seconds;
 
-    if (!is_creates)
-        query = find_query(bench_option(argc, argv, "query", NULL));
     if (strcmp(what, "query") == 0) {
-        print_query(query, bench_option(argc, argv, "store", "sqlite"));
+        print_query(find_query(bench_option(argc, argv, "query", NULL)),
+                    bench_option(argc, argv, "store", "sqlite"));
         return 0;
     }
+    if (!is_creates && strcmp(what, "lists") != 0)
+        bench_fail("creates, lists or query: see the top of baseline_sqlite.c");
     requests = bench_number(argc, argv, "requests", "20000", 1);
     baseline.chance.state = (uint64_t)bench_number(argc, argv, "seed", "1", 0);
     baseline.customers = bench_range(bench_option(argc, argv, "customers", NULL));
@@ -492,7 +492,7 @@ int main(int argc, char **argv)
     if (is_creates)
         creates(&baseline, requests);
     else
-        rows = lists(&baseline, query, requests);
+        rows = lists(&baseline, find_query(bench_option(argc, argv, "query", NULL)), requests);
     seconds = (double)(bench_monotonic_us() - begun_us) / 1e6;
     printf("{\"requests\":%lld,\"seconds\":%.6f,\"rate\":%.1f,\"rows\":%lld}\n",
            (long long)requests, seconds, (double)requests / seconds, (long long)rows);

@@ -292,8 +292,6 @@ static void take(struct load *load, struct connection *connection, const char *d
     size_t over;
 
     if (!connection->in_body) {
-        if (length >= ANSWER_HEAD_MAX - connection->head_length)
-            length = ANSWER_HEAD_MAX - connection->head_length - 1;
         memcpy(connection->head + connection->head_length, data, length);
         connection->head_length += length;
         connection->head[connection->head_length] = '\0';
@@ -304,8 +302,9 @@ static void take(struct load *load, struct connection *connection, const char *d
             return;
         }
         *end = '\0';
-        if (sscanf(connection->head, "HTTP/1.1 %3d", &connection->status) != 1)
+        if (strncmp(connection->head, "HTTP/1.1 ", 9) != 0)
             bench_fail("no HTTP/1.1: %.60s", connection->head);
+        connection->status = (int)strtol(connection->head + 9, NULL, 10);
         connection->body_left = connection->status == 204 ? 0 : content_length(connection->head);
         connection->in_body = true;
         data = end + 4;

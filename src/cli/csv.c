@@ -17,6 +17,7 @@ struct csv {
     } places[CSV_CELLS_MAX];
     struct str cells[CSV_CELLS_MAX];
     size_t count;
+    size_t fed; /* bytes of the open row: libcsv itself would keep any number */
     int64_t line, row_line;
     bool open, whole, faulty;
 };
@@ -92,10 +93,13 @@ enum csv_result csv_line(struct csv *csv, struct str line, bool last, struct csv
         csv->open = true;
         csv->whole = csv->faulty = false;
         csv->row_line = csv->line;
-        csv->count = 0;
+        csv->count = csv->fed = 0;
         buf_reset(&csv->bytes);
     }
     *out = (struct csv_row){csv->row_line, csv->cells, 0};
+    csv->fed += line.len;
+    if (csv->fed > CSV_ROW_BYTES_MAX)
+        return finish(csv, CSV_FAULTY);
     if (csv_parse(&csv->parser, line.ptr, line.len, take_cell, take_row, csv) != line.len ||
         (last && csv_fini(&csv->parser, take_cell, take_row, csv) != 0))
         return finish(csv, CSV_FAULTY);

@@ -1,6 +1,7 @@
 /* CSV in (RFC 4180, by libcsv): fed a line at a time, so that every row knows on which
  * line of the file it began. Strict: a quote in the wrong place is a fault of that row,
- * and reading goes on with the next line. */
+ * and reading goes on with the next line. Blanks around a cell are not the cell's, unless
+ * they stand in quotes. */
 #ifndef CLI_CSV_H
 #define CLI_CSV_H
 

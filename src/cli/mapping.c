@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,9 @@ static void put_cell(struct mapping *mapping, struct str column, struct str text
     } else if (strcmp(as, "number") == 0) {
         snprintf(number, sizeof number, "%.*s", STR_FMT(text));
         real = strtod(number, &end);
-        if (*end != '\0' || text.len == 0 || text.len >= sizeof number)
+        /* strtod() also takes hexadecimal, "nan" and "inf". */
+        if (*end != '\0' || text.len == 0 || text.len >= sizeof number ||
+            strspn(number, "0123456789+-.eE") != text.len || !isfinite(real))
             refuse(mapping, name, "is no number");
         else
             json_double(out, real);
@@ -369,6 +372,13 @@ static bool shape_is_fine(const char *place, json_t *value)
         json_object_foreach (map, name, member)
             if (!json_is_string(member))
                 wrong = "\"map\" must hold texts";
+        if (json_object_get(value, "else") != NULL &&
+            !json_is_string(json_object_get(value, "else")))
+            wrong = "\"else\" must be text";
+        json_object_foreach (value, name, member)
+            if (strcmp(name, "column") != 0 && strcmp(name, "as") != 0 &&
+                strcmp(name, "map") != 0 && strcmp(name, "else") != 0)
+                wrong = "beside \"column\" there may be \"as\", or \"map\" and \"else\"";
     } else if (first_year != NULL) {
         if (!json_is_integer(first_year) || !json_is_string(json_object_get(value, "day")) ||
             !json_is_string(json_object_get(value, "month")) ||
@@ -427,6 +437,7 @@ static bool is_whole(const struct mapping *mapping)
 {
     static const char *const members[] = {"name", "delimiter", "customer", "interaction"};
     json_t *delimiter = json_object_get(mapping->root, "delimiter");
+    json_t *interaction = json_object_get(mapping->root, "interaction");
     const char *name;
     json_t *value;
 
@@ -441,12 +452,15 @@ static bool is_whole(const struct mapping *mapping)
         }
     }
     if (!json_is_string(json_object_get(mapping->root, "name")) ||
-        !json_is_object(json_object_get(mapping->root, "customer"))) {
-        fprintf(stderr, "touchpoint: mapping: \"name\" (text) and \"customer\" are needed\n");
+        !json_is_object(json_object_get(mapping->root, "customer")) ||
+        (interaction != NULL && !json_is_object(interaction))) {
+        fprintf(stderr, "touchpoint: mapping: \"name\" (text) and \"customer\" (object) are "
+                        "needed, \"interaction\" is an object\n");
         return false;
     }
-    if (delimiter != NULL && json_string_length(delimiter) != 1) {
-        fprintf(stderr, "touchpoint: mapping: \"delimiter\" must be one character\n");
+    if (delimiter != NULL &&
+        (json_string_length(delimiter) != 1 || strchr("\"\r\n", json_string_value(delimiter)[0]))) {
+        fprintf(stderr, "touchpoint: mapping: \"delimiter\" must be one character, no quote\n");
         return false;
     }
     return shape_is_fine("customer", json_object_get(mapping->root, "customer")) &&

@@ -141,9 +141,6 @@ bool options_parse(struct options *options, const struct option *table, size_t c
         if (options->values[i] != NULL)
             continue;
         options->values[i] = getenv(name);
-        if (options->values[i] != NULL && table[i].argument == NULL &&
-            !switch_on(options->values[i]))
-            options->values[i] = NULL;
     }
     config = find(options, STR("config"));
     if (config < count && options->values[config] != NULL)
@@ -215,10 +212,11 @@ char *secret_from_file(const char *path)
     }
     if (fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\r\n")] = '\0';
-        secret = strdup(line);
+        if (line[0] != '\0')
+            secret = strdup(line);
     }
     fclose(file);
     if (secret == NULL)
-        fprintf(stderr, "touchpoint: %s: the file is empty\n", path);
+        fprintf(stderr, "touchpoint: %s: its first line is empty\n", path);
     return secret;
 }

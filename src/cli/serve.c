@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,6 +132,18 @@ static bool configure(const struct options *options, struct serving *serving)
                              sizeof serving->socket_path);
 }
 
+/* Every connection is a file: all that the system lets this process have, for its usual 1,024
+ * are few. */
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 static void every(void *server, int seconds, void (*fn)(void *), void *context)
 {
     http_server_every(server, seconds, fn, context);
@@ -169,6 +182,7 @@ static enum err start(const struct options *options, struct serving *serving, st
     };
 
     serving->store.broken = end_at_once;
+    raise_file_limit();
     TRY(exec_open(&serving->store, &serving->exec, error));
     app.exec = serving->exec;
     if (app.demo)

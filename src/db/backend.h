@@ -10,10 +10,10 @@
 
 #include <stdatomic.h>
 
-#define PARAMS_MAX 128         /* parameters of one query */
-#define SAVEPOINTS_MAX 8       /* nested */
-#define STATEMENT_BUCKETS 256  /* of the hash table of prepared statements */
-#define PLANS_MAX 16           /* remembered for each statement */
+#define PARAMS_MAX 128        /* parameters of one query */
+#define SAVEPOINTS_MAX 8      /* nested */
+#define STATEMENT_BUCKETS 256 /* of the hash table of prepared statements */
+#define PLANS_MAX 16          /* remembered for each statement */
 #define HEAT_SLOTS 4096
 
 struct numbers;
@@ -116,6 +116,7 @@ struct db {
     char conflict[128];
     struct statement *statements[STATEMENT_BUCKETS];
     struct number_block *wants_numbers; /* to be reserved when this transaction is over */
+    bool ran_out_of_numbers;            /* the job runs again because of it */
     /* Work put off until the commit. */
     struct deferral *deferrals;
     size_t deferral_count, deferral_max;

@@ -79,7 +79,7 @@ static enum err store_all(struct ctx *cx, const void *items, size_t count)
         return error_set(cx->error, ERR_UNAVAILABLE, "The server has no memory left.");
     for (size_t i = 0; i < count; i++)
         sorted[i] = &deltas[i];
-    qsort(sorted, count, sizeof(*sorted), compare);
+    qsort(sorted, count, sizeof(const struct delta *), compare);
     for (size_t i = 0; i < count; i++) {
         sum += sorted[i]->delta;
         if (i + 1 < count && compare(&sorted[i], &sorted[i + 1]) == 0)
@@ -122,7 +122,7 @@ enum err count_add_uuid(struct ctx *cx, const char *list, struct uuid key, int64
 
 enum err count_get(struct ctx *cx, const char *list, struct str key, int64_t *out)
 {
-    struct delta wanted;
+    struct delta wanted = {.name_len = 0};
 
     TRY(set_name(cx, list, key, &wanted));
     return db_int(cx, &sql_count_get,

@@ -25,7 +25,7 @@ enum role {
 struct actor {
     enum role role;
     struct uuid tenant_id;
-    struct uuid user_id; /* UUID_NONE: the operator, or the system itself */
+    struct uuid user_id;       /* UUID_NONE: the operator, or the system itself */
     struct uuid credential_id; /* the API key's or the browser session's */
     struct str user_name;
     struct str timezone; /* the user's, else the tenant's */

@@ -106,6 +106,13 @@ static enum err explain(struct ctx *cx, enum err code)
     return code;
 }
 
+/* The same for what gives a pointer: NULL, and the connection knows why. */
+static enum err explain_null(struct ctx *cx)
+{
+    db_explain(cx->db, cx->error);
+    return cx->db->last != OK ? cx->db->last : ERR_INTERNAL;
+}
+
 static enum err exhausted(struct ctx *cx)
 {
     return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
@@ -179,27 +186,26 @@ bool db_take_columns(struct statement *statement, size_t count,
     return true;
 }
 
-static enum err find_statement(struct db *db, const struct query *query, struct statement **out)
+static struct statement *find_statement(struct db *db, const struct query *query)
 {
     struct statement **bucket =
         &db->statements[((uintptr_t)query / sizeof(struct query)) % STATEMENT_BUCKETS];
-    enum err result;
+    struct statement *made = NULL;
 
     for (struct statement *at = *bucket; at; at = at->next) {
-        if (at->query == query && !at->busy) {
-            *out = at;
-            return OK;
-        }
+        if (at->query == query && !at->busy)
+            return at;
     }
-    if (query->param_count > PARAMS_MAX)
-        return db_bug(db, query, "too many parameters", STR_NULL);
-    result = db->backend->prepare(db, query, out);
-    if (result != OK)
-        return result;
-    (*out)->query = query;
-    (*out)->next = *bucket;
-    *bucket = *out;
-    return OK;
+    if (query->param_count > PARAMS_MAX) {
+        (void)db_bug(db, query, "too many parameters", STR_NULL);
+        return NULL;
+    }
+    if (db->backend->prepare(db, query, &made) != OK)
+        return NULL;
+    made->query = query;
+    made->next = *bucket;
+    *bucket = made;
+    return made;
 }
 
 /* Parameters */
@@ -256,17 +262,15 @@ static bool plan_fits(const struct param_plan *plan, const struct args *args)
     return true;
 }
 
-static enum err plan_params(struct db *db, struct statement *statement, const struct args *args,
-                            const struct param_plan **out)
+static const struct param_plan *plan_params(struct db *db, struct statement *statement,
+                                            const struct args *args)
 {
     const struct query *query = statement->query;
     struct param_plan *plan;
 
     for (plan = statement->param_plans; plan; plan = plan->next) {
-        if (plan_fits(plan, args)) {
-            *out = plan;
-            return OK;
-        }
+        if (plan_fits(plan, args))
+            return plan;
     }
     if (statement->param_plan_count == PLANS_MAX)
         free_plans(statement);
@@ -275,7 +279,8 @@ static enum err plan_params(struct db *db, struct statement *statement, const st
         plan->bind_names = calloc(args->count + 1, sizeof(*plan->bind_names));
     if (!plan || !plan->bind_names) {
         free(plan);
-        return db_fail(db, ERR_UNAVAILABLE, true, "The server has no memory left.");
+        (void)db_fail(db, ERR_UNAVAILABLE, true, "The server has no memory left.");
+        return NULL;
     }
     plan->record = args->record;
     plan->bind_count = args->count;
@@ -285,14 +290,14 @@ static enum err plan_params(struct db *db, struct statement *statement, const st
         if (!find_source(args, query->params[i], &plan->sources[i])) {
             free(plan->bind_names);
             free(plan);
-            return db_bug(db, query, "a parameter without a value", str_of(query->params[i]));
+            (void)db_bug(db, query, "a parameter without a value", str_of(query->params[i]));
+            return NULL;
         }
     }
     plan->next = statement->param_plans;
     statement->param_plans = plan;
     statement->param_plan_count++;
-    *out = plan;
-    return OK;
+    return plan;
 }
 
 /* What stands in a column as JSON text. */
@@ -360,17 +365,18 @@ static enum err field_value(struct ctx *cx, const struct field *field, const voi
 static enum err take_values(struct ctx *cx, struct statement *statement, const struct args *args,
                             struct value *values)
 {
-    const struct param_plan *plan = NULL;
+    const struct param_plan *plan = plan_params(cx->db, statement, args);
 
-    TRY(explain(cx, plan_params(cx->db, statement, args, &plan)));
+    if (!plan)
+        return explain_null(cx);
     for (size_t i = 0; i < statement->query->param_count; i++) {
         const struct source *source = &plan->sources[i];
 
         switch (source->kind) {
         case FROM_TENANT:
             if (uuid_is_none(cx->actor.tenant_id))
-                return explain(cx, db_bug(cx->db, statement->query, "a query without its tenant",
-                                          STR_NULL));
+                return explain(
+                    cx, db_bug(cx->db, statement->query, "a query without its tenant", STR_NULL));
             values[i] = v_uuid(cx->actor.tenant_id);
             break;
         case FROM_NOW:
@@ -392,33 +398,33 @@ static enum err take_values(struct ctx *cx, struct statement *statement, const s
 
 /* Rows */
 
-static enum err plan_row(struct db *db, struct statement *statement, const struct record *record,
-                         const struct row_plan **out)
+static const struct row_plan *plan_row(struct db *db, struct statement *statement,
+                                       const struct record *record)
 {
     struct row_plan *plan;
 
     for (plan = statement->row_plans; plan; plan = plan->next) {
-        if (plan->record == record) {
-            *out = plan;
-            return OK;
-        }
+        if (plan->record == record)
+            return plan;
     }
     plan = calloc(1, sizeof(*plan) + statement->column_count * sizeof(const struct field *));
-    if (!plan)
-        return db_fail(db, ERR_UNAVAILABLE, true, "The server has no memory left.");
+    if (!plan) {
+        (void)db_fail(db, ERR_UNAVAILABLE, true, "The server has no memory left.");
+        return NULL;
+    }
     plan->record = record;
     for (size_t i = 0; i < statement->column_count; i++) {
         plan->fields[i] = find_column(record, statement->columns[i]);
         if (!plan->fields[i]) {
             free(plan);
-            return db_bug(db, statement->query, "a column without a field",
-                          str_of(statement->columns[i]));
+            (void)db_bug(db, statement->query, "a column without a field",
+                         str_of(statement->columns[i]));
+            return NULL;
         }
     }
     plan->next = statement->row_plans;
     statement->row_plans = plan;
-    *out = plan;
-    return OK;
+    return plan;
 }
 
 static enum value_type column_type(enum field_type type)
@@ -450,8 +456,8 @@ static enum err read_list(struct ctx *cx, const struct statement *statement,
         return OK;
     if (arena_exhausted(cx->arena))
         return exhausted(cx);
-    return explain(cx, db_bug(cx->db, statement->query, "a column that holds no list",
-                              str_of(field->name)));
+    return explain(
+        cx, db_bug(cx->db, statement->query, "a column that holds no list", str_of(field->name)));
 }
 
 static enum err read_object(struct ctx *cx, const struct statement *statement,
@@ -466,8 +472,8 @@ static enum err read_object(struct ctx *cx, const struct statement *statement,
         return OK;
     if (arena_exhausted(cx->arena))
         return exhausted(cx);
-    return explain(cx, db_bug(cx->db, statement->query, "a column that holds no object",
-                              str_of(field->name)));
+    return explain(
+        cx, db_bug(cx->db, statement->query, "a column that holds no object", str_of(field->name)));
 }
 
 static enum err read_text(struct ctx *cx, struct str text, struct str *out)
@@ -483,8 +489,8 @@ static enum err read_field(struct ctx *cx, struct statement *statement, size_t c
     const bool maybe = (field->flags & NULLABLE) != 0;
     struct value value;
 
-    TRY(explain(cx, cx->db->backend->column(cx->db, statement, column, column_type(field->type),
-                                            &value)));
+    TRY(explain(
+        cx, cx->db->backend->column(cx->db, statement, column, column_type(field->type), &value)));
     if (value.null)
         return OK; /* a zeroed member is null */
     switch (field->type) {
@@ -547,15 +553,18 @@ static enum err cursor_open(struct ctx *cx, const struct query *query, const str
 {
     struct db *db = cx->db;
 
+    if (db->failed == OK && query->writes && db->tx != TX_WRITE)
+        db->failed = db_bug(db, query, "a write in a transaction that reads", STR_NULL);
     if (db->failed != OK)
-        return explain(cx, db->failed);
-    if (query->writes && db->tx != TX_WRITE)
-        return explain(cx, db_bug(db, query, "a write in a transaction that reads", STR_NULL));
+        return explain_null(cx);
     db->conflict[0] = '\0';
-    TRY(explain(cx, find_statement(db, query, &cursor->statement)));
+    cursor->statement = find_statement(db, query);
+    if (!cursor->statement)
+        return explain_null(cx);
     TRY(take_values(cx, cursor->statement, args, cursor->values));
-    if (record)
-        TRY(explain(cx, plan_row(db, cursor->statement, record, &cursor->plan)));
+    cursor->plan = record ? plan_row(db, cursor->statement, record) : NULL;
+    if (record && !cursor->plan)
+        return explain_null(cx);
     TRY(explain(cx, db->backend->start(db, cursor->statement, cursor->values, later)));
     cursor->statement->busy = true;
     return OK;
@@ -719,8 +728,7 @@ enum err db_int(struct ctx *cx, const struct query *query, struct args args, int
     TRY(cursor_open(cx, query, &args, NULL, false, &cursor));
     result = explain(cx, cx->db->backend->step(cx->db, cursor.statement, &row));
     if (result == OK && row) {
-        result =
-            explain(cx, cx->db->backend->column(cx->db, cursor.statement, 0, V_INT, &value));
+        result = explain(cx, cx->db->backend->column(cx->db, cursor.statement, 0, V_INT, &value));
         if (result == OK && !value.null)
             *out = value.integer;
         if (result == OK && query->writes)
@@ -757,7 +765,8 @@ enum err db_defer(struct ctx *cx, deferred_fn fn, const void *what, size_t size)
         struct deferral *more = realloc(db->deferrals, max * sizeof(*more));
 
         if (!more)
-            return explain(cx, db_fail(db, ERR_UNAVAILABLE, false, "The server has no memory left."));
+            return explain(cx,
+                           db_fail(db, ERR_UNAVAILABLE, false, "The server has no memory left."));
         db->deferrals = more;
         db->deferral_max = max;
     }

@@ -38,13 +38,13 @@ struct value {
     };
 };
 
-struct value v_uuid(struct uuid id);        /* none is null */
-struct value v_text(struct str text);       /* ptr NULL is null */
+struct value v_uuid(struct uuid id);  /* none is null */
+struct value v_text(struct str text); /* ptr NULL is null */
 struct value v_int(int64_t value);
 struct value v_real(double value);
 struct value v_bool(bool value);
 struct value v_time(int64_t us);
-struct value v_bytes(struct str bytes);     /* BLOB / bytea */
+struct value v_bytes(struct str bytes); /* BLOB / bytea */
 struct value v_maybe_int(struct maybe_int value);
 struct value v_maybe_time(struct maybe_int us);
 struct value v_enum(const struct enum_names *names, int value); /* 0 is null */
@@ -73,13 +73,13 @@ struct args {
 
 /* Runs a query that returns no rows (or whose rows do not matter). On PostgreSQL a write
  * outside a savepoint is not waited for: its failure may show at a later call or at the
- * commit (the job's `error` then says so). What must know - about a conflict - uses a
+ * commit (the job's `why` then says so). What must know - about a conflict - uses a
  * savepoint, or RETURNING with db_one. */
 enum err db_run(struct ctx *cx, const struct query *query, struct args args);
 /* The same; ERR_NOT_FOUND when it changed no row. */
 enum err db_run_found(struct ctx *cx, const struct query *query, struct args args);
-/* The first row into *out (zeroed first; with no record: whether there is one). ERR_NOT_FOUND without one: the error says
- * "There is no such record." and nothing else, whatever the reason. */
+/* The first row into *out (zeroed first; with no record: whether there is one). ERR_NOT_FOUND
+ * without one: the error says "There is no such record." and nothing else, whatever the reason. */
 enum err db_one(struct ctx *cx, const struct query *query, struct args args,
                 const struct record *record, void *out);
 /* The same, but no row is no error: *found says. */
@@ -91,8 +91,8 @@ enum err db_all(struct ctx *cx, const struct query *query, struct args args,
 /* Row by row: `row` is reused; what it points to lives until fn returns. fn may run queries.
  * PostgreSQL sends all rows first: bound them by LIMIT. */
 enum err db_each(struct ctx *cx, const struct query *query, struct args args,
-                 const struct record *record, enum err (*fn)(struct ctx *cx, void *context, void *row),
-                 void *context);
+                 const struct record *record,
+                 enum err (*fn)(struct ctx *cx, void *context, void *row), void *context);
 /* The first column of the first row as a number; 0 when there is none or it is null. */
 enum err db_int(struct ctx *cx, const struct query *query, struct args args, int64_t *out);
 

@@ -168,7 +168,9 @@ static enum err failure(struct pg_db *pg, const struct unread *unread, const PGr
     if (state_is(state, "0A000")) /* the schema changed under a prepared statement */
         return lose(pg, "a prepared statement is out of date", spoken);
     snprintf(detail, sizeof(detail), "%s %s", state,
-             state_is(state, "42") && message ? message : name ? name : "");
+             state_is(state, "42") && message ? message
+             : name                           ? name
+                                              : "");
     return db_bug(db, query, "a statement failed", str_of(detail));
 }
 
@@ -200,8 +202,8 @@ static enum err send_fixed(struct pg_db *pg, enum fixed which)
         TRY(check_sent(pg, PQsendQueryParams(pg->connection, fixed_texts[which], 0, NULL, NULL,
                                              NULL, NULL, 1)));
     else
-        TRY(check_sent(pg, PQsendQueryPrepared(pg->connection, fixed_names[which], 0, NULL, NULL,
-                                               NULL, 1)));
+        TRY(check_sent(
+            pg, PQsendQueryPrepared(pg->connection, fixed_names[which], 0, NULL, NULL, NULL, 1)));
     note_unread(pg, which == COMMIT ? U_COMMIT : U_CONTROL, NULL);
     return OK;
 }
@@ -344,11 +346,15 @@ static void disconnect(struct pg_db *pg)
 /* What stands before dbname are defaults, which the URL may override. */
 static enum err connect_to(struct pg_db *pg)
 {
-    const char *const names[] = {"connect_timeout", "application_name", "tcp_user_timeout",
-                                 "keepalives_idle", "client_encoding",  "dbname",
+    const char *const names[] = {"connect_timeout",
+                                 "application_name",
+                                 "tcp_user_timeout",
+                                 "keepalives_idle",
+                                 "client_encoding",
+                                 "dbname",
                                  NULL};
-    const char *const values[] = {CONNECT_SECONDS, "touchpoint", "30000", "30", "UTF8",
-                                  pg->base.node->options.url, NULL};
+    const char *const values[] = {
+        CONNECT_SECONDS, "touchpoint", "30000", "30", "UTF8", pg->base.node->options.url, NULL};
     struct db *db = &pg->base;
 
     disconnect(pg);
@@ -551,11 +557,11 @@ struct message {
     size_t copy_count;
 };
 
-static void put_number(struct message *message, size_t i, const void *bytes, int size)
+static void put_int_64(struct message *message, size_t i, int64_t value)
 {
-    memcpy(&message->numbers[i], bytes, (size_t)size);
+    message->numbers[i] = htobe64((uint64_t)value);
     message->values[i] = (const char *)&message->numbers[i];
-    message->lengths[i] = size;
+    message->lengths[i] = sizeof(message->numbers[i]);
     message->formats[i] = 1;
 }
 
@@ -584,7 +590,7 @@ static bool put_int(struct message *message, size_t i, int64_t value, Oid type)
     int len;
 
     if (type == OID_INT8) {
-        put_number(message, i, &(uint64_t){htobe64((uint64_t)value)}, 8);
+        put_int_64(message, i, value);
         return true;
     }
     len = snprintf(text, sizeof(text), "%lld", (long long)value);
@@ -594,12 +600,12 @@ static bool put_int(struct message *message, size_t i, int64_t value, Oid type)
 static bool put_real(struct message *message, size_t i, double value, Oid type)
 {
     char text[32];
-    uint64_t bits;
+    int64_t bits;
     int len;
 
     if (type == OID_FLOAT8) {
         memcpy(&bits, &value, sizeof(bits));
-        put_number(message, i, &(uint64_t){htobe64(bits)}, 8);
+        put_int_64(message, i, bits);
         return true;
     }
     len = snprintf(text, sizeof(text), "%.17g", value);
@@ -631,17 +637,13 @@ static bool put_value(struct message *message, size_t i, const struct value *val
         put_bytes(message, i, value->text.ptr, value->text.len);
         return type == OID_BYTEA;
     case V_INT:
-        return !is_text(type) && type != OID_UUID && type != OID_TIMESTAMPTZ &&
-               type != OID_BOOL && put_int(message, i, value->integer, type);
+        return !is_text(type) && type != OID_UUID && type != OID_TIMESTAMPTZ && type != OID_BOOL &&
+               put_int(message, i, value->integer, type);
     case V_BOOL:
-        put_number(message, i, &(uint8_t){value->integer != 0}, 1);
+        put_bytes(message, i, value->integer ? "\1" : "\0", 1);
         return type == OID_BOOL;
     case V_TIME:
-        put_number(message, i,
-                   &(uint64_t){htobe64((uint64_t)(value->integer == TIME_END
-                                                      ? INT64_MAX
-                                                      : value->integer - EPOCH_US))},
-                   8);
+        put_int_64(message, i, value->integer == TIME_END ? INT64_MAX : value->integer - EPOCH_US);
         return type == OID_TIMESTAMPTZ;
     case V_REAL:
         return !is_text(type) && put_real(message, i, value->real, type);
@@ -662,17 +664,17 @@ static enum err send_statement(struct pg_db *pg, struct pg_statement *st,
         message.values[i] = NULL;
         message.lengths[i] = message.formats[i] = 0;
         if (!put_value(&message, i, &values[i], st->types[i]))
-            outcome = db_bug(&pg->base, query, "a parameter of another type",
-                             str_of(query->params[i]));
+            outcome =
+                db_bug(&pg->base, query, "a parameter of another type", str_of(query->params[i]));
     }
     if (outcome == OK && st->name[0])
-        outcome = check_sent(pg, PQsendQueryPrepared(pg->connection, st->name, count,
-                                                     message.values, message.lengths,
-                                                     message.formats, 1));
+        outcome =
+            check_sent(pg, PQsendQueryPrepared(pg->connection, st->name, count, message.values,
+                                               message.lengths, message.formats, 1));
     else if (outcome == OK)
-        outcome = check_sent(pg, PQsendQueryParams(pg->connection, query->postgres, count,
-                                                   st->types, message.values, message.lengths,
-                                                   message.formats, 1));
+        outcome =
+            check_sent(pg, PQsendQueryParams(pg->connection, query->postgres, count, st->types,
+                                             message.values, message.lengths, message.formats, 1));
     if (outcome == OK)
         note_unread(pg, U_STATEMENT, query);
     for (size_t i = 0; i < message.copy_count; i++)
@@ -759,7 +761,7 @@ static double get_numeric(const char *bytes, int size)
     if (size < 8 + 2 * digits || get_16(bytes + 4) == 0xC000)
         return NAN;
     for (int i = 0; i < digits; i++)
-        value += get_16(bytes + 8 + 2 * i) * pow(10000, weight - i);
+        value += get_16(bytes + 8 + 2 * (ptrdiff_t)i) * pow(10000, weight - i);
     return get_16(bytes + 4) == 0x4000 ? -value : value;
 }
 
@@ -774,7 +776,7 @@ static bool get_whole_numeric(const char *bytes, int size, int64_t *out)
     if (size < 8 + 2 * digits || (get_16(bytes + 4) & 0xBFFF) != 0 || digits > weight + 1)
         return false;
     for (int i = 0; i <= weight && digits > 0; i++) {
-        const int64_t digit = i < digits ? get_16(bytes + 8 + 2 * i) : 0;
+        const int64_t digit = i < digits ? get_16(bytes + 8 + 2 * (ptrdiff_t)i) : 0;
 
         if (__builtin_mul_overflow(value, 10000, &value) ||
             __builtin_add_overflow(value, negative ? -digit : digit, &value))

@@ -523,7 +523,8 @@ static void cost(struct db *db, struct db_cost *out)
 {
     sqlite3 *handle = sqlite_of(db)->handle;
 
-    for (sqlite3_stmt *at = sqlite3_next_stmt(handle, NULL); at; at = sqlite3_next_stmt(handle, at)) {
+    for (sqlite3_stmt *at = sqlite3_next_stmt(handle, NULL); at;
+         at = sqlite3_next_stmt(handle, at)) {
         out->vm_steps += sqlite3_stmt_status(at, SQLITE_STMTSTATUS_VM_STEP, 1);
         out->full_scan_steps += sqlite3_stmt_status(at, SQLITE_STMTSTATUS_FULLSCAN_STEP, 1);
     }
@@ -662,7 +663,7 @@ enum err sqlite_open(struct node *node, enum sqlite_role role, int index, size_t
 /* Backup and restore */
 
 #define TABLES_SQL                                                                                 \
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' "         \
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' "          \
     "ESCAPE '\\' ORDER BY name"
 
 static enum err file_failure(struct error *error, const char *what, const char *path)
@@ -754,8 +755,8 @@ static enum err verify(const char *path, const char *vfs, sqlite3 *original, str
 
             table_count++;
             if (rows < 0 || (original && rows != count_rows(original, table)))
-                result = error_set(error, ERR_UNAVAILABLE, "%s has other rows than the store in %s.",
-                                   path, table);
+                result = error_set(error, ERR_UNAVAILABLE,
+                                   "%s has other rows than the store in %s.", path, table);
         }
         if (result == OK && (table_count == 0 || count_rows(copy, "schema_migrations") < 1))
             result = error_set(error, ERR_CONFLICT, "%s is no copy of a store.", path);
@@ -790,8 +791,7 @@ static enum err copy_pages(sqlite3 *from, sqlite3 *into, const char *path, struc
 }
 
 /* Copies, verifies, and only then gives the copy its name. */
-static enum err copy_database(sqlite3 *from, const char *path, const char *vfs,
-                              struct error *error,
+static enum err copy_database(sqlite3 *from, const char *path, const char *vfs, struct error *error,
                               void (*progress)(void *context, int64_t done, int64_t total),
                               void *context)
 {
@@ -813,8 +813,7 @@ static enum err copy_database(sqlite3 *from, const char *path, const char *vfs,
     else
         result = copy_pages(from, into, part, error, progress, context);
     /* One file, with nothing beside it. */
-    if (result == OK &&
-        !single_text(into, "PRAGMA journal_mode = DELETE", "delete"))
+    if (result == OK && !single_text(into, "PRAGMA journal_mode = DELETE", "delete"))
         result = copy_failure(error, into, part);
     sqlite3_close(into);
     if (result == OK)
@@ -842,8 +841,8 @@ enum err sqlite_backup(const struct store_options *options, const char *path, st
         return error_set(error, ERR_INVALID, "The data folder's name is too long.");
     /* A snapshot of one moment, however long the copy takes: what is written meanwhile
      * stays in the WAL, and the copy is not begun anew. Never checkpoints. */
-    if (sqlite3_open_v2(source, &from, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                        options->vfs) != SQLITE_OK ||
+    if (sqlite3_open_v2(source, &from, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, options->vfs) !=
+            SQLITE_OK ||
         sqlite3_db_config(from, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(from, BUSY_MS) != SQLITE_OK ||
         sqlite3_exec(from,
@@ -858,8 +857,7 @@ enum err sqlite_backup(const struct store_options *options, const char *path, st
 }
 
 enum err sqlite_restore(const char *backup, const char *path, struct error *error,
-                        void (*progress)(void *context, int64_t done, int64_t total),
-                        void *context)
+                        void (*progress)(void *context, int64_t done, int64_t total), void *context)
 {
     sqlite3 *from = NULL;
     enum err result = verify(backup, NULL, NULL, error);

@@ -25,7 +25,7 @@
 #define RUNS_MAX 8 /* of one job */
 /* A batch is committed after so long even if more jobs wait: who came first is not kept
  * waiting by many large ones. */
-#define BATCH_US (20 * 1000)
+#define BATCH_US INT64_C(20000)
 #define IDLE_CHECK_US (2 * SECOND_US)
 #define NOT_READY_CHECK_US (SECOND_US / 2)
 
@@ -252,10 +252,10 @@ static void finish(struct exec *exec, struct job *job, enum err result)
     job->done(job, result); /* the job is its owner's again */
 }
 
+/* The text is the connection's: it stays until the next transaction. */
 static void explain(const struct db *db, struct job *job)
 {
-    if (job->error)
-        db_explain(db, job->error);
+    job->why = db->detail;
 }
 
 static enum err run_job(struct worker *worker, struct job *job)
@@ -263,8 +263,7 @@ static enum err run_job(struct worker *worker, struct job *job)
     struct db *db = worker->db;
     enum err result;
 
-    if (job->error)
-        error_clear(job->error);
+    job->why = NULL;
     result = job->run(job, db, &worker->ids);
     if (!db || db->failed == OK)
         return result;
@@ -420,10 +419,7 @@ static void wait_before_rerun(int runs)
 
 static enum err give_up(struct job *job)
 {
-    if (job->error) {
-        error_set(job->error, ERR_UNAVAILABLE, "Too many changes met each other; try again.");
-        job->error->retry_after_s = 1;
-    }
+    job->why = "Too many changes met each other; try again.";
     return ERR_UNAVAILABLE;
 }
 
@@ -432,6 +428,7 @@ static enum err run_to_the_end(struct worker *worker, struct job *job, bool *ans
 {
     struct db *db = worker->db;
 
+    db->ran_out_of_numbers = false;
     for (int runs = 1;; runs++) {
         enum err result = run_transaction(worker, job, answered);
 
@@ -439,6 +436,7 @@ static enum err run_to_the_end(struct worker *worker, struct job *job, bool *ans
         if (result != ERR_RERUN || *answered)
             return result;
         if (db->wants_numbers) {
+            db->ran_out_of_numbers = true;
             result = numbers_fetch(db, &worker->ids);
             if (result == ERR_RERUN)
                 return give_up(job);
@@ -651,10 +649,10 @@ enum err exec_open(const struct store_options *options, struct exec **out, struc
     queue_init(&exec->report, exec->node.options.queue_max);
     queue_init(&exec->slow, SLOW_QUEUE_MAX);
     if (result == OK) {
-        exec->workers = calloc((size_t)exec->node.options.readers +
-                                   (size_t)exec->node.options.connections + REPORT_CONNECTIONS +
-                                   SLOW_THREADS + 2,
-                               sizeof(*exec->workers));
+        exec->workers =
+            calloc((size_t)exec->node.options.readers + (size_t)exec->node.options.connections +
+                       REPORT_CONNECTIONS + SLOW_THREADS + 2,
+                   sizeof(*exec->workers));
         result = exec->workers ? open_store(exec, error) : no_memory(error);
     }
     if (result != OK) {
@@ -722,8 +720,8 @@ static struct queue *queue_for(struct exec *exec, enum tx tx)
 
 bool exec_submit(struct exec *exec, struct job *job)
 {
-    const bool taken = has_lane(exec, job) ? lane_submit(exec, job)
-                                           : queue_push(queue_for(exec, job->tx), job);
+    const bool taken =
+        has_lane(exec, job) ? lane_submit(exec, job) : queue_push(queue_for(exec, job->tx), job);
 
     if (!taken)
         atomic_fetch_add(&exec->refused, 1);

@@ -13,7 +13,7 @@
 
 enum tx {
     TX_UNSET = 0,
-    TX_NONE,   /* no transaction: a slow thread; may call exec_transaction() */
+    TX_NONE, /* no transaction: a slow thread; may call exec_transaction() */
     TX_READ,
     TX_REPORT, /* a read that may take long: on its own threads */
     TX_WRITE,
@@ -30,9 +30,9 @@ struct job {
     /* On a store thread, once, when the fate is known: OK only after the COMMIT is on
      * disk. ERR_UNAVAILABLE when the commit failed or the store is full or unreachable. */
     void (*done)(struct job *job, enum err result);
-    /* Told why, when what ended the job was not run() but the commit, the rest of its batch
-     * or the store; cleared before every run. May be NULL. */
-    struct error *error;
+    /* In done(): a sentence for the caller, when what ended the job was not run() but the
+     * commit, the rest of its batch or the store; else NULL. Ends with done(). */
+    const char *why;
     struct job *next; /* the queue's */
 };
 
@@ -44,8 +44,9 @@ struct store_options {
     bool pooled;          /* PgBouncer in transaction mode stands before it: unnamed statements */
     size_t queue_max;     /* 0: STORE_QUEUE_MAX */
     size_t cache_bytes;   /* SQLite page cache in all connections together; 0: 64 MiB */
-    const char *unsafe;   /* controls of the fault rigs: "ack-before-commit", "synchronous-off"; or NULL */
-    const char *vfs;      /* SQLite VFS by name, or NULL (the fault rigs register one) */
+    const char
+        *unsafe; /* controls of the fault rigs: "ack-before-commit", "synchronous-off"; or NULL */
+    const char *vfs; /* SQLite VFS by name, or NULL (the fault rigs register one) */
     /* An fsync failed: nobody knows what the disk holds, so nothing may be acknowledged any
      * more. Called on a store thread after the log line; must end the process. NULL: abort(). */
     void (*broken)(const char *reason);
@@ -71,7 +72,7 @@ enum err exec_transaction(struct exec *exec, enum tx tx,
 
 /* For /readyz and /metrics. */
 struct exec_stats {
-    int64_t jobs[5];        /* done, by enum tx */
+    int64_t jobs[5];             /* done, by enum tx */
     int64_t commits, batch_jobs; /* batch_jobs / commits: how well commits are shared */
     int64_t reruns, refused, failed;
     int64_t queued;

@@ -11,10 +11,9 @@
 static enum err held(const char *data_dir, int fd, struct error *error)
 {
     char pid[32] = "";
-    ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
 
-    if (len < 0)
-        len = 0;
+    if (pread(fd, pid, sizeof(pid) - 1, 0) < 0)
+        pid[0] = '\0';
     pid[strspn(pid, "0123456789")] = '\0';
     return error_set(error, ERR_CONFLICT, "Process %s holds the data folder %s.",
                      pid[0] ? pid : "(unknown)", data_dir);
@@ -34,13 +33,12 @@ enum err lockfile_take(const char *data_dir, int *out_fd, struct error *error)
         return error_set(error, ERR_UNAVAILABLE, "%s cannot be opened: %s", path, strerror(errno));
     len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        result = errno == EWOULDBLOCK
-                     ? held(data_dir, fd, error)
-                     : error_set(error, ERR_UNAVAILABLE, "%s cannot be locked: %s", path,
-                                 strerror(errno));
+        result = errno == EWOULDBLOCK ? held(data_dir, fd, error)
+                                      : error_set(error, ERR_UNAVAILABLE, "%s cannot be locked: %s",
+                                                  path, strerror(errno));
     else if (ftruncate(fd, 0) != 0)
-        result = error_set(error, ERR_UNAVAILABLE, "%s cannot be written: %s", path,
-                           strerror(errno));
+        result =
+            error_set(error, ERR_UNAVAILABLE, "%s cannot be written: %s", path, strerror(errno));
     /* The lock is what counts; on a full disk the name of its holder may be missing. */
     else if (pwrite(fd, pid, (size_t)len, 0) != len)
         errno = 0;

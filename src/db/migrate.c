@@ -25,8 +25,11 @@ static const struct query applied_query = {
     "CREATE TABLE IF NOT EXISTS schema_migrations ("                                               \
     "number bigint NOT NULL PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL);"
 
-/* The number is arbitrary; all programs that migrate this database must use the same. */
-#define LOCK_SQL "SELECT pg_advisory_xact_lock(7308326155094);"
+/* However long it takes, or another node does. The number is arbitrary; all programs that
+ * migrate this database must use the same. */
+#define LOCK_SQL                                                                                   \
+    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "                                \
+    "SELECT pg_advisory_xact_lock(7308326155094);"
 
 static enum err apply(struct ctx *cx, const struct migration *migration)
 {
@@ -39,9 +42,9 @@ static enum err apply(struct ctx *cx, const struct migration *migration)
                          migration->name, db->detail);
     LOG(INFO, "migrated", LOG_INT("number", migration->number),
         LOG_TEXT("name", str_of(migration->name)));
-    return db_run(cx, &applied_query,
-                  ARGS({"number", v_int(migration->number)},
-                       {"name", v_text(str_of(migration->name))}));
+    return db_run(
+        cx, &applied_query,
+        ARGS({"number", v_int(migration->number)}, {"name", v_text(str_of(migration->name))}));
 }
 
 static enum err apply_all(struct ctx *cx, const struct migration *migrations, size_t count)

@@ -22,8 +22,10 @@ struct number_block {
     bool reserving;     /* a thread is about it */
 };
 
-/* Nobody waits in here with a transaction open: its connection could be the one that the
- * reservation needs, where a pooler has fewer than we do. */
+/* Nobody waits for a block with a transaction open: its connection could be the one that the
+ * reservation needs, where a pooler has fewer than we do. A job that ran out of numbers and
+ * runs again may need more than a block, or those of a tenant that is new in each run: it
+ * reserves what no block has in its own transaction. */
 struct numbers {
     pthread_mutex_t mutex;
     pthread_cond_t reserved;
@@ -60,10 +62,9 @@ void numbers_free(struct numbers *numbers)
 
 static enum err reserve(struct ctx *cx, const char *kind, int year, int64_t count, int64_t *last)
 {
-    return db_int(cx, &sql_number_reserve,
-                  ARGS({"kind", v_text(str_of(kind))}, {"year", v_int(year)},
-                       {"count", v_int(count)}),
-                  last);
+    return db_int(
+        cx, &sql_number_reserve,
+        ARGS({"kind", v_text(str_of(kind))}, {"year", v_int(year)}, {"count", v_int(count)}), last);
 }
 
 static enum err reserve_block(struct db *db, struct id_source *ids,
@@ -144,14 +145,18 @@ static struct number_block *find_block(struct numbers *numbers, struct uuid tena
     return block;
 }
 
-static enum err take(struct db *db, struct number_block *block, int64_t *out)
+/* *found: false where the job is to reserve a number itself. */
+static enum err take(struct db *db, struct number_block *block, int64_t *out, bool *found)
 {
     if (block->next > block->last && block->ahead_last > 0) {
         block->last = block->ahead_last;
         block->next = block->last - BLOCK_NUMBERS + 1;
         block->ahead_last = 0;
     }
-    if (block->next > block->last) {
+    *found = block->next <= block->last;
+    if (!*found && db->ran_out_of_numbers)
+        return OK;
+    if (!*found) {
         db->wants_numbers = block;
         return db_fail(db, ERR_RERUN, true, "No number is left.");
     }
@@ -167,17 +172,18 @@ static enum err next_of_node(struct ctx *cx, const char *kind, int year, int64_t
     struct numbers *numbers = cx->db->node->numbers;
     struct number_block *block;
     enum err result;
+    bool found = false;
 
     pthread_mutex_lock(&numbers->mutex);
     block = find_block(numbers, cx->actor.tenant_id, kind, year);
     if (block)
-        result = take(cx->db, block, out);
+        result = take(cx->db, block, out, &found);
     else
         result = db_fail(cx->db, ERR_UNAVAILABLE, true, "The server has no memory left.");
     pthread_mutex_unlock(&numbers->mutex);
     if (result != OK)
         db_explain(cx->db, cx->error);
-    return result;
+    return result != OK || found ? result : reserve(cx, kind, year, 1, out);
 }
 
 enum err number_next(struct ctx *cx, const char *kind, int year, int64_t *out)

@@ -15,7 +15,7 @@ enum err number_next(struct ctx *cx, const char *kind, int year, int64_t *out);
 /* For exec.c: what a node on PostgreSQL keeps. */
 struct numbers;
 struct number_block;
-struct numbers *numbers_new(void); /* NULL: no memory */
+struct numbers *numbers_new(void);          /* NULL: no memory */
 void numbers_free(struct numbers *numbers); /* NULL is fine */
 /* Reserves what db->wants_numbers asks for. Between transactions. */
 enum err numbers_fetch(struct db *db, struct id_source *ids);

@@ -145,13 +145,10 @@ static void job_done(struct job *job, enum err result)
 {
     struct call *call = (struct call *)job;
 
-    if (result != call->problem) {
-        if (result == OK)
-            result = ERR_INTERNAL;
-        problem_respond(call->exchange, result, NULL);
-        call->problem = result;
-    }
-    finish(call);
+    if (result == call->problem)
+        finish(call);
+    else
+        fail(call, result == OK ? ERR_INTERNAL : result, job->why);
 }
 
 /* ------------------------------------------------------------------ on the loop thread */

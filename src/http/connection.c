@@ -538,8 +538,6 @@ static void refuse(struct connection *connection, int status, const char *detail
     exchange->http.response.status = status;
     if (options->refuse)
         options->refuse(options->context, &exchange->http, status, detail);
-    if (status == 503)
-        http_header_add(&exchange->http, "Retry-After", STR("1"));
     connection_answer(exchange);
 }
 

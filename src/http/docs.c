@@ -114,7 +114,7 @@ static void put_field(struct buf *out, const struct field *field, enum schema_fo
     buf_add(out, STR("</td><td>"));
     if (what == SCHEMA_BODY && (field->flags & REQUIRED))
         buf_add(out, STR("required. "));
-    if (field->flags & NULLABLE)
+    if (field->flags & NULLABLE || (what == SCHEMA_ANSWER && field->flags & MAY_LACK))
         buf_add(out, STR("may be null. "));
     if (field->flags & SECRET)
         buf_add(out, STR("shown once. "));

@@ -63,6 +63,19 @@ enum err check_if_match(struct req *rq, int64_t version)
                      (long long)version);
 }
 
+bool has_if_match(struct req *rq)
+{
+    return http_header_get(&rq->exchange->request, "if-match").ptr != NULL;
+}
+
+enum err check_if_match_upsert(struct req *rq, bool there, int64_t version)
+{
+    if (there)
+        return check_if_match(rq, version);
+    return has_if_match(rq) ? error_set(rq->cx.error, ERR_STALE, "There is no such record yet.")
+                            : OK;
+}
+
 /* ------------------------------------------------------------------ answers */
 
 static enum err too_large(struct req *rq)

@@ -142,6 +142,9 @@ enum err path_enum(struct req *rq, size_t index, const char *field, const struct
 
 /* If-Match against the version of the row as it stands: ERR_STALE. Without the header: OK. */
 enum err check_if_match(struct req *rq, int64_t version);
+bool has_if_match(struct req *rq);
+/* The same for what may not be there yet, which no tag matches, nor does `*`. */
+enum err check_if_match_upsert(struct req *rq, bool there, int64_t version);
 
 /* Answers. A record with an F_INT member named "version" gets its ETag from it. */
 enum err reply_record(struct req *rq, const struct record *record, const void *value);

@@ -56,6 +56,7 @@ enum {
     ONE_LINE = 1 << 8,  /* text without control characters */
     OMIT_NULL = 1 << 9, /* left out of the answer when null (else written as null) */
     SUMMARY = 1 << 10,  /* kept by the server: not part of ETag or of what people edit */
+    MAY_LACK = 1 << 11, /* null in an answer, where another way in did not require it */
 };
 
 struct maybe_int {

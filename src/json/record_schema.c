@@ -102,7 +102,8 @@ static void add_items(const struct field *field, enum schema_for what, struct js
 static void add_value(const struct field *field, enum schema_for what, struct json_out *out)
 {
     /* A list is never answered as null, but a patch may clear it so. */
-    bool nullable = field->flags & NULLABLE && (field->type != F_LIST || what != SCHEMA_ANSWER);
+    bool nullable = (field->flags & NULLABLE && (field->type != F_LIST || what != SCHEMA_ANSWER)) ||
+                    (field->flags & MAY_LACK && what == SCHEMA_ANSWER);
 
     switch (field->type) {
     case F_UUID:

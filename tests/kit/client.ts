@@ -1,6 +1,7 @@
 // Speaks HTTP to a server under test and believes nothing: every answer is held to
 // /openapi.json. For requests that are wrong on purpose below that, see raw.ts.
 import { Agent, request, type IncomingHttpHeaders } from 'node:http';
+import { Agent as SecureAgent, request as requestSecure } from 'node:https';
 import { Contract, type Document } from './openapi.ts';
 
 /** JSON as it came: tests say what they expect of it. */
@@ -21,14 +22,25 @@ export interface Options {
 
 /** What all clients of one server share. */
 export class Connection {
-    readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
+    readonly agent: Agent;
     private contract: Promise<Contract> | undefined;
 
-    /** `socketPath`: the owner-only socket in the data folder; who comes by it is the operator. */
+    /**
+     * `socketPath`: the owner-only socket in the data folder; who comes by it is the operator.
+     * `ca`: the certificate that an https server must prove itself by.
+     */
     constructor(
         readonly url: string,
         readonly socketPath?: string,
-    ) {}
+        ca?: string,
+    ) {
+        const options = { keepAlive: true, maxSockets: 64 };
+        this.agent = this.isSecure ? new SecureAgent({ ...options, ca }) : new Agent(options);
+    }
+
+    get isSecure(): boolean {
+        return this.socketPath === undefined && this.url.startsWith('https:');
+    }
 
     openapi(): Promise<Contract> {
         this.contract ??= send(this, 'GET', '/openapi.json', {}, undefined).then(({ status, body }) => {
@@ -121,7 +133,7 @@ function send(
     return new Promise((resolve, reject) => {
         const { hostname, port } = new URL(connection.url);
         const length = body === undefined ? {} : { 'content-length': String(body.length) };
-        const outgoing = request(
+        const outgoing = (connection.isSecure ? requestSecure : request)(
             {
                 agent: connection.agent,
                 ...(connection.socketPath === undefined

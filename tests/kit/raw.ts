@@ -1,5 +1,6 @@
 // Bytes to a socket and bytes back, for what no well-behaved client would send.
 import { connect, type Socket } from 'node:net';
+import { connect as connectSecure } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deadline } from './process.ts';
 
@@ -29,9 +30,12 @@ export class RawConnection {
     }
 
     static async open(url: string): Promise<RawConnection> {
-        const { hostname, port } = new URL(url);
-        const socket = connect({ host: hostname, port: Number(port), noDelay: true });
-        await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+        const { protocol, hostname, port } = new URL(url);
+        const isSecure = protocol === 'https:'; // whose certificate it is, others look at
+        const to = { host: hostname, port: Number(port), noDelay: true };
+        const socket = isSecure ? connectSecure({ ...to, rejectUnauthorized: false }) : connect(to);
+        const opened = isSecure ? 'secureConnect' : 'connect';
+        await new Promise((resolve, reject) => socket.once(opened, resolve).once('error', reject));
         return new RawConnection(socket);
     }
 
@@ -75,11 +79,16 @@ export class RawConnection {
         this.socket.destroy();
     }
 
+    /** The next time that something comes, or it closes. */
+    change(): Promise<void> {
+        return new Promise((resolve) => (this.wake = resolve));
+    }
+
     private async waitFor(done: () => boolean, withinMs: number, what: string): Promise<void> {
         const late = deadline(withinMs, what);
         late.catch(() => undefined);
         while (!done()) {
-            await Promise.race([new Promise<void>((resolve) => (this.wake = resolve)), late]);
+            await Promise.race([this.change(), late]);
         }
     }
 }

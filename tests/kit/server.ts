@@ -1,6 +1,6 @@
 // A server under test: its own data folder or database, a free port, and an end that
 // counts: a bad exit or a word from a sanitizer fails the test that stops it.
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from './client.ts';
 import { binary, temporaryDir } from './places.ts';
@@ -14,15 +14,26 @@ export class Site {
         readonly store: Store,
         readonly dataDir: string,
         readonly databaseUrl: string | null,
+        private readonly pool: Pool | null = null,
+        private readonly isFirst = true,
     ) {}
 
-    static async create(store: Store): Promise<Site> {
-        return new Site(store, temporaryDir('data'), store === 'postgres' ? await createDatabase() : null);
+    /** `pool`: what stands between PostgreSQL and whoever uses the site. */
+    static async create(store: Store, pool: Pool | null = null): Promise<Site> {
+        return new Site(store, temporaryDir('data'), store === 'postgres' ? await createDatabase() : null, pool);
+    }
+
+    /** Another node's folder over the same database. */
+    another(): Site {
+        return new Site(this.store, temporaryDir('data'), this.databaseUrl, this.pool, false);
     }
 
     /** The flags that name it to any command. */
     flags(): string[] {
-        return ['--data', this.dataDir, ...(this.databaseUrl === null ? [] : ['--db', this.databaseUrl])];
+        const flags = ['--data', this.dataDir];
+        if (this.databaseUrl === null) return flags;
+        if (this.pool === null) return [...flags, '--db', this.databaseUrl];
+        return [...flags, '--db', this.pool.urlOf(this.databaseUrl), '--db-pooled'];
     }
 
     /** Runs `touchpoint ...args` on it: `await site.command('key', 'create', '--user', email)`. */
@@ -48,8 +59,13 @@ export class Site {
 
     async remove(): Promise<void> {
         rmSync(this.dataDir, { recursive: true, force: true });
-        if (this.databaseUrl !== null) await dropDatabase(this.databaseUrl);
+        if (this.databaseUrl !== null && this.isFirst) await dropDatabase(this.databaseUrl);
     }
+}
+
+export interface Pool {
+    /** The same database, by way of the pool. */
+    urlOf(databaseUrl: string): string;
 }
 
 export interface NewTenant {
@@ -68,21 +84,29 @@ export class Server {
         private readonly process: Process,
         readonly url: string,
         private readonly dataDir: string,
+        ca?: string,
     ) {
-        this.connection = new Connection(url);
+        this.connection = new Connection(url, undefined, ca);
         this.anonymous = new Client(this.connection);
     }
 
     /** `extra` are further flags of `touchpoint serve`. */
-    static async start(site: Site, ...extra: string[]): Promise<Server> {
-        const args = ['serve', '--listen', '127.0.0.1:0', ...site.flags(), ...extra];
-        const process = new Process(binary, args);
+    static start(site: Site, ...extra: string[]): Promise<Server> {
+        return Server.startWith([], site, ...extra);
+    }
+
+    /** The same by a command that runs the one that follows it. */
+    static async startWith(runner: string[], site: Site, ...extra: string[]): Promise<Server> {
+        const args = [...runner, binary, 'serve', '--listen', '127.0.0.1:0', ...site.flags(), ...extra];
+        const process = new Process(args[0]!, args.slice(1));
         process.child.stdin!.end();
         try {
             const line = await process.firstLine(30_000);
             const match = /^listening on (https?:\/\/\S+)$/.exec(line);
             if (match === null) throw new Error(`unexpected first line: ${JSON.stringify(line)}`);
-            return new Server(process, match[1]!, site.dataDir);
+            const certificate = extra[extra.indexOf('--tls-certificate') + 1]!;
+            const ca = match[1]!.startsWith('https:') ? readFileSync(certificate, 'utf8') : undefined;
+            return new Server(process, match[1]!, site.dataDir, ca);
         } catch (error) {
             process.kill('SIGKILL');
             throw error;

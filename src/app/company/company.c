@@ -85,7 +85,7 @@ static enum err prepare(struct ctx *cx, const struct company *before, struct com
     if (!uuid_is_none(company->owner_id) && !uuid_equal(company->owner_id, before->owner_id)) {
         struct user owner = {0};
 
-        TRY(user_get(cx, company->owner_id, &owner));
+        TRY(user_get_held(cx, company->owner_id, &owner));
         if (!owner.active)
             return error_fault(cx->error, "owner_id", "inactive",
                                "must be a user who is not deactivated");
@@ -150,8 +150,8 @@ enum err company_update(struct ctx *cx, const struct company *current, const str
     return save(cx, current, &wanted, out);
 }
 
-static enum err lock_external(struct ctx *cx, struct str external_id, struct company *out,
-                              bool *there)
+enum err company_find_external_locked(struct ctx *cx, struct str external_id,
+                                      struct company *out, bool *there)
 {
     return db_find(cx, &sql_company_lock_external, ARGS({"external_id", v_text(external_id)}),
                    &company_record, out, there);
@@ -168,7 +168,7 @@ enum err company_upsert(struct ctx *cx, struct str external_id, const struct com
                            EXTERNAL_ID_MAX);
     if (in->external_id.ptr && !str_equal(in->external_id, external_id))
         return error_fault(cx->error, "external_id", "mismatch", "must be what the path says");
-    TRY(lock_external(cx, external_id, &current, &there));
+    TRY(company_find_external_locked(cx, external_id, &current, &there));
     made.external_id = external_id;
     *created = false;
     if (!there) {
@@ -179,7 +179,7 @@ enum err company_upsert(struct ctx *cx, struct str external_id, const struct com
             return inserted;
         /* Another transaction was first, and has committed meanwhile. */
         error_clear(cx->error);
-        TRY(lock_external(cx, external_id, &current, &there));
+        TRY(company_find_external_locked(cx, external_id, &current, &there));
         if (!there)
             return taken(cx);
     }

@@ -90,9 +90,13 @@ static enum err edit(struct req *rq)
 
 static enum err put_external(struct req *rq)
 {
-    struct company company = {0};
-    bool created;
+    struct company company = {0}, current = {0};
+    bool created, there;
 
+    if (has_if_match(rq)) {
+        TRY(company_find_external_locked(&rq->cx, path_text(rq, 0), &current, &there));
+        TRY(check_if_match_upsert(rq, there && !current.deleted_at.set, current.version));
+    }
     TRY(company_upsert(&rq->cx, path_text(rq, 0), rq->body, &rq->given, &company, &created));
     return created ? reply_created(rq, &company_record, &company, company.id)
                    : reply_record(rq, &company_record, &company);

@@ -126,6 +126,18 @@ enum err customer_get_locked(struct ctx *cx, struct uuid id, struct customer *ou
     return db_one(cx, &sql_customer_lock, ARGS({"id", v_uuid(id)}), &customer_record, out);
 }
 
+enum err customer_get_any_locked(struct ctx *cx, struct uuid id, struct customer *out)
+{
+    return db_one(cx, &sql_customer_lock_any, ARGS({"id", v_uuid(id)}), &customer_record, out);
+}
+
+enum err customer_find_external_locked(struct ctx *cx, struct str external_id,
+                                       struct customer *out, bool *there)
+{
+    return db_find(cx, &sql_customer_lock_external, ARGS({"external_id", v_text(external_id)}),
+                   &customer_record, out, there);
+}
+
 enum err customer_get_external(struct ctx *cx, struct str external_id, struct customer *out)
 {
     return db_one(cx, &sql_customer_get_external, ARGS({"external_id", v_text(external_id)}),
@@ -262,7 +274,7 @@ static enum err settle_addresses(struct ctx *cx, const struct address_given *giv
 static enum err require_owner(struct ctx *cx, struct uuid id, struct str *name)
 {
     struct user owner = {0};
-    enum err found = user_get(cx, id, &owner);
+    enum err found = user_get_held(cx, id, &owner);
 
     if (found == ERR_NOT_FOUND)
         return error_set(cx->error, ERR_NOT_FOUND, "There is no such record: owner_id.");
@@ -541,13 +553,6 @@ static enum err restore(struct ctx *cx, const struct customer *customer)
                         PAYLOAD(cx, {"name", v_text(customer->name)}));
 }
 
-static enum err lock_external(struct ctx *cx, struct str external_id, struct customer *out,
-                              bool *there)
-{
-    return db_find(cx, &sql_customer_lock_external, ARGS({"external_id", v_text(external_id)}),
-                   &customer_record, out, there);
-}
-
 enum err customer_upsert(struct ctx *cx, struct str external_id, const struct customer *in,
                          const struct given *given, struct customer *out, bool *created)
 {
@@ -559,7 +564,7 @@ enum err customer_upsert(struct ctx *cx, struct str external_id, const struct cu
                            EXTERNAL_ID_MAX);
     if (in->external_id.ptr && !str_equal(in->external_id, external_id))
         return error_fault(cx->error, "external_id", "mismatch", "must be what the path says");
-    TRY(lock_external(cx, external_id, &current, &there));
+    TRY(customer_find_external_locked(cx, external_id, &current, &there));
     made.external_id = external_id;
     *created = false;
     if (!there) {
@@ -570,7 +575,7 @@ enum err customer_upsert(struct ctx *cx, struct str external_id, const struct cu
             return inserted;
         /* Another transaction was first, and has committed meanwhile. */
         error_clear(cx->error);
-        TRY(lock_external(cx, external_id, &current, &there));
+        TRY(customer_find_external_locked(cx, external_id, &current, &there));
         if (!there)
             return taken(cx);
     }
@@ -591,7 +596,7 @@ enum err customer_restore(struct ctx *cx, struct uuid id, struct customer *out)
 {
     struct customer current = {0};
 
-    TRY(db_one(cx, &sql_customer_lock_any, ARGS({"id", v_uuid(id)}), &customer_record, &current));
+    TRY(customer_get_any_locked(cx, id, &current));
     if (current.deleted_at.set)
         TRY(restore(cx, &current));
     return customer_get(cx, id, out);

@@ -79,6 +79,10 @@ enum err customer_get(struct ctx *cx, struct uuid id, struct customer *out);
 /* The same, and on PostgreSQL the row stays locked until the commit: for reads that
  * decide a write. */
 enum err customer_get_locked(struct ctx *cx, struct uuid id, struct customer *out);
+/* Also a deleted one. */
+enum err customer_get_any_locked(struct ctx *cx, struct uuid id, struct customer *out);
+enum err customer_find_external_locked(struct ctx *cx, struct str external_id,
+                                       struct customer *out, bool *there);
 enum err customer_get_external(struct ctx *cx, struct str external_id, struct customer *out);
 
 /* Creates: defaults (status new), rules, words for search, event contact_created. Where

@@ -294,7 +294,7 @@ ORDER BY n.created_at DESC, n.id DESC LIMIT :limit OFFSET :offset
 
 -- fragment: summary_row
 c.id, c.name, c.company_id, c.status, c.last_contacted_at, c.last_contact_method,
-    c.contact_count, c.last_response_at
+    c.contact_count, c.last_response_at, c.deleted_at
 
 -- query: customer_for_touch
 SELECT {summary_row} FROM customers c

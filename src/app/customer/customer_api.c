@@ -191,9 +191,13 @@ static enum err edit(struct req *rq)
 
 static enum err put_external(struct req *rq)
 {
-    struct customer customer = {0};
-    bool created;
+    struct customer customer = {0}, current = {0};
+    bool created, there;
 
+    if (has_if_match(rq)) {
+        TRY(customer_find_external_locked(&rq->cx, path_text(rq, 0), &current, &there));
+        TRY(check_if_match_upsert(rq, there && !current.deleted_at.set, current.version));
+    }
     TRY(customer_upsert(&rq->cx, path_text(rq, 0), rq->body, &rq->given, &customer, &created));
     return created ? reply_created(rq, &customer_record, &customer, customer.id)
                    : reply_record(rq, &customer_record, &customer);
@@ -214,6 +218,8 @@ static enum err restore(struct req *rq)
     struct uuid id;
 
     TRY(path_id(rq, 0, &id));
+    TRY(customer_get_any_locked(&rq->cx, id, &customer));
+    TRY(check_if_match(rq, customer.version));
     TRY(customer_restore(&rq->cx, id, &customer));
     return reply_record(rq, &customer_record, &customer);
 }

@@ -227,15 +227,39 @@ static enum err move_total(struct ctx *cx, const char *list, struct uuid before,
     return uuid_is_none(after) ? OK : count_add_uuid(cx, list, after, 1);
 }
 
-enum err customer_index_change(struct ctx *cx, const struct customer *before,
-                               const struct customer *after)
+static bool same_addresses(const struct list *a, const struct list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (!str_equal(LIST_AT(*a, struct customer_address, i)->address,
+                       LIST_AT(*b, struct customer_address, i)->address))
+            return false;
+    }
+    return true;
+}
+
+static enum err change_words(struct ctx *cx, const struct customer *before,
+                             const struct customer *after)
 {
     struct words old_words, new_words;
 
+    /* As a rule, so most changes cost neither the time nor the memory. */
+    if (str_equal(before->name, after->name) &&
+        str_equal(before->external_id, after->external_id) &&
+        same_addresses(&before->emails, &after->emails) &&
+        same_addresses(&before->phones, &after->phones))
+        return OK;
     TRY(words_of(cx, before, &old_words));
     TRY(words_of(cx, after, &new_words));
     TRY(run_words(cx, &sql_customer_word_delete, after->id, &old_words, &new_words));
-    TRY(run_words(cx, &sql_customer_word_insert, after->id, &new_words, &old_words));
+    return run_words(cx, &sql_customer_word_insert, after->id, &new_words, &old_words);
+}
+
+enum err customer_index_change(struct ctx *cx, const struct customer *before,
+                               const struct customer *after)
+{
+    TRY(change_words(cx, before, after));
     TRY(run_tags(cx, &sql_customer_tag_delete, after->id, &before->tags, &after->tags, -1));
     TRY(run_tags(cx, &sql_customer_tag_insert, after->id, &after->tags, &before->tags, 1));
     if (before->status != after->status)

@@ -12,6 +12,7 @@ struct summary {
     struct str last_contact_method;
     int64_t contact_count;
     struct maybe_int last_response_at;
+    struct maybe_int deleted_at;
 };
 
 static const struct field summary_fields[] = {
@@ -23,6 +24,7 @@ static const struct field summary_fields[] = {
     FIELD(summary, last_contact_method, F_TEXT, NULLABLE),
     FIELD(summary, contact_count, F_INT, 0),
     FIELD(summary, last_response_at, F_TIME, NULLABLE),
+    FIELD(summary, deleted_at, F_TIME, NULLABLE),
 };
 static const struct record summary_record = RECORD(summary, summary_fields);
 
@@ -64,7 +66,8 @@ static enum err save(struct ctx *cx, const struct summary *before, const struct 
     if (before->status == after->status)
         return db_run(cx, &sql_customer_summary_save, ARGS_OF(&summary_record, after));
     TRY(db_run(cx, &sql_customer_summary_save_status, ARGS_OF(&summary_record, after)));
-    TRY(customer_index_status(cx, before->status, after->status));
+    if (!after->deleted_at.set) /* else no list has it */
+        TRY(customer_index_status(cx, before->status, after->status));
     return customer_status_event(cx, after->id, before->status, after->status);
 }
 

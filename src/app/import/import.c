@@ -199,6 +199,7 @@ enum err import_finish(struct ctx *cx, struct import *import)
     if (import->finished_at.set)
         return OK;
     import->finished_at = (struct maybe_int)SOME(cx->now_us);
+    import->updated_at = cx->now_us;
     TRY(import_save(cx, import));
     return timeline_record(
         cx, &(struct event){.subject_type = STR("import"),

@@ -41,13 +41,31 @@ static enum err show(struct req *rq)
 
 struct portion {
     struct import import;
-    int64_t next_row;
+    bool *is_new;                /* by the index of the row: not done by an earlier portion */
     const struct error **errors; /* why rows were refused, by their index */
 };
 
-static bool is_done(const struct portion *portion, const struct import_row *row)
+/* Rows come in the order of the file, from next_row at the latest: a gap would be behind the
+ * checkpoint, and never be asked for again. */
+static enum err place_rows(struct req *rq, struct portion *portion)
 {
-    return row->row < portion->next_row;
+    struct import *import = &portion->import;
+    const int64_t before = import->next_row;
+
+    for (size_t i = 0; i < rq->row_count; i++) {
+        const struct import_row *row = rq->rows[i].record;
+
+        if (row->row > import->next_row)
+            return error_set(rq->cx.error, ERR_CONFLICT,
+                             "Row %lld was sent, but row %lld is next: rows come in order.",
+                             (long long)row->row, (long long)import->next_row);
+        portion->is_new[i] = row->row == import->next_row;
+        if (portion->is_new[i])
+            import->next_row++;
+    }
+    if (import->finished_at.set && import->next_row > before)
+        return error_set(rq->cx.error, ERR_CONFLICT, "The import is finished.");
+    return OK;
 }
 
 static enum err take_row(struct req *rq, const struct bulk_row *row, struct uuid *id, int *status)
@@ -59,7 +77,7 @@ static enum err take_row(struct req *rq, const struct bulk_row *row, struct uuid
 
     /* A portion that was sent twice: what it holds is done. */
     *status = 200;
-    if (is_done(portion, row->record))
+    if (!portion->is_new[row - rq->rows])
         return OK;
     result = import_take_row(&rq->cx, &portion->import, row->record, id, &made);
     if (made)
@@ -79,16 +97,11 @@ static enum err take_row(struct req *rq, const struct bulk_row *row, struct uuid
 static enum err close_portion(struct req *rq, struct portion *portion)
 {
     for (size_t i = 0; i < rq->row_count; i++) {
-        const struct import_row *row = rq->rows[i].record;
         const struct error *why =
             rq->rows[i].error != NULL ? rq->rows[i].error : portion->errors[i];
 
-        if (is_done(portion, row))
-            continue;
-        if (why != NULL)
-            TRY(import_refuse(&rq->cx, &portion->import, row, why));
-        if (row->row >= portion->import.next_row)
-            portion->import.next_row = row->row + 1;
+        if (portion->is_new[i] && why != NULL)
+            TRY(import_refuse(&rq->cx, &portion->import, rq->rows[i].record, why));
     }
     return import_save(&rq->cx, &portion->import);
 }
@@ -100,10 +113,11 @@ static enum err take_rows(struct req *rq)
 
     TRY(path_id(rq, 0, &id));
     TRY(import_get_locked(&rq->cx, id, &portion.import));
-    portion.next_row = portion.import.next_row;
+    portion.is_new = ARENA_ARRAY(rq->cx.arena, rq->row_count, bool);
     portion.errors = arena_array(rq->cx.arena, rq->row_count, sizeof *portion.errors);
-    if (portion.errors == NULL)
+    if (portion.is_new == NULL || portion.errors == NULL)
         return error_set(rq->cx.error, ERR_TOO_LARGE, "The portion is too large.");
+    TRY(place_rows(rq, &portion));
     rq->user = &portion;
     TRY(reply_rows(rq, take_row));
     return close_portion(rq, &portion);

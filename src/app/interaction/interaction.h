@@ -71,7 +71,7 @@ struct interaction {
     int outcome; /* enum outcome; 0: none yet */
 
     struct str subject;
-    struct str description; /* also content_text and body */
+    struct str description;   /* also content_text and body */
     struct list participants; /* struct participant */
 
     int64_t started_at;
@@ -138,9 +138,11 @@ enum err interaction_create(struct ctx *cx, const struct interaction *in, struct
 enum err interaction_get(struct ctx *cx, struct uuid id, struct interaction *out);
 /* The same, locked until the commit: for reads that decide a write. */
 enum err interaction_get_locked(struct ctx *cx, struct uuid id, struct interaction *out);
+/* Also a deleted one. */
+enum err interaction_get_any_locked(struct ctx *cx, struct uuid id, struct interaction *out);
 /* By the caller's own key. ERR_CONFLICT where a deleted one has it. */
-enum err interaction_find_external(struct ctx *cx, struct str external_id,
-                                   struct interaction *out, bool *found);
+enum err interaction_find_external(struct ctx *cx, struct str external_id, struct interaction *out,
+                                   bool *found);
 
 /* What follows takes `current` as interaction_get_locked() gave it, counts the version up,
  * and does nothing, not even an event, where nothing changes. */
@@ -199,9 +201,9 @@ extern const struct enum_names follow_up_buckets;
 /* Pending ones, earliest first, those without a date last. `bucket` 0: all; `assignee` none:
  * everybody's. Begins after (after_due, after_id). The total is kept where `bucket` is 0,
  * else counted up to COUNT_CAP. */
-enum err interaction_follow_ups(struct ctx *cx, int bucket, struct uuid assignee,
-                                int64_t after_due, struct uuid after_id, int64_t limit,
-                                int64_t offset, struct list *out, int64_t *total, bool *capped);
+enum err interaction_follow_ups(struct ctx *cx, int bucket, struct uuid assignee, int64_t after_due,
+                                struct uuid after_id, int64_t limit, int64_t offset,
+                                struct list *out, int64_t *total, bool *capped);
 
 /* Tells the assignees of up to `limit` follow-ups that fell due, of all tenants: an event
  * `follow_up_due` (category notification, realtime) to each, once for each due time; a new

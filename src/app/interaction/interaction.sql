@@ -273,12 +273,12 @@ ORDER BY i.follow_up_due, i.id LIMIT :limit OFFSET :offset
 
 -- query: interaction_follow_ups
 SELECT {listed} FROM interactions i {named}
-WHERE i.tenant_id = :tenant_id AND i.deleted_at IS NULL AND i.follow_up_due IS NOT NULL {due_page}
+WHERE i.tenant_id = :tenant_id AND i.deleted_at IS NULL {due_page}
 
 -- query: interaction_follow_ups_of
 SELECT {listed} FROM interactions i {named}
 WHERE i.tenant_id = :tenant_id AND i.follow_up_assignee = :assignee AND i.deleted_at IS NULL
-    AND i.follow_up_due IS NOT NULL {due_page}
+    {due_page}
 
 -- query: interaction_count_follow_ups
 SELECT count(*) AS n FROM (

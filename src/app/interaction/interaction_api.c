@@ -243,8 +243,7 @@ static enum err remove_attendee(struct req *rq)
     return reply_none(rq);
 }
 
-static enum err delete(struct req *rq)
-{
+static enum err delete (struct req *rq) {
     struct interaction current = {0};
 
     TRY(current_interaction(rq, &current));
@@ -258,11 +257,14 @@ static enum err restore(struct req *rq)
     struct uuid id;
 
     TRY(path_id(rq, 0, &id));
+    TRY(interaction_get_any_locked(&rq->cx, id, &interaction));
+    TRY(check_if_match(rq, interaction.version));
     TRY(interaction_restore(&rq->cx, id, &interaction));
     return reply_record(rq, &interaction_record, &interaction);
 }
 
-/* --- Lists --------------------------------------------------------------------------------------- */
+/* --- Lists ---------------------------------------------------------------------------------------
+ */
 
 static void started_key(const void *row, struct list_key *out)
 {
@@ -385,25 +387,19 @@ static const struct route routes[] = {
     {HTTP_POST, "/{id}/restore", ROLE_AGENT, TX_WRITE, restore, "Restore a deleted interaction",
      ANSWER_RECORD, .answer = &interaction_record},
     {HTTP_PUT, "/{id}/content", ROLE_AGENT, TX_WRITE, edit_content,
-     "Change subject and description", ANSWER_RECORD,
-     &interaction_record, .body = &content_record},
-    {HTTP_PUT, "/{id}/outcome", ROLE_AGENT, TX_WRITE, set_outcome, "Set the outcome",
-     ANSWER_RECORD,
+     "Change subject and description", ANSWER_RECORD, &interaction_record, .body = &content_record},
+    {HTTP_PUT, "/{id}/outcome", ROLE_AGENT, TX_WRITE, set_outcome, "Set the outcome", ANSWER_RECORD,
      &interaction_record, .body = &outcome_record},
     {HTTP_PUT, "/{id}/end", ROLE_AGENT, TX_WRITE, end, "End it, or correct when it ended",
-     ANSWER_RECORD,
-     &interaction_record, .body = &end_record, .flags = ROUTE_OPTIONAL_BODY},
+     ANSWER_RECORD, &interaction_record, .body = &end_record, .flags = ROUTE_OPTIONAL_BODY},
     {HTTP_PUT, "/{id}/follow-up", ROLE_AGENT, TX_WRITE, set_follow_up, "Set the follow-up",
-     ANSWER_RECORD,
-     &interaction_record, .body = &follow_up_record},
+     ANSWER_RECORD, &interaction_record, .body = &follow_up_record},
     {HTTP_POST, "/{id}/follow-up/complete", ROLE_AGENT, TX_WRITE, complete_follow_up,
      "Complete the follow-up", ANSWER_RECORD, .answer = &interaction_record},
     {HTTP_POST, "/{id}/follow-up/snooze", ROLE_AGENT, TX_WRITE, snooze_follow_up,
-     "Put the follow-up off", ANSWER_RECORD,
-     &interaction_record, .body = &snooze_record},
+     "Put the follow-up off", ANSWER_RECORD, &interaction_record, .body = &snooze_record},
     {HTTP_POST, "/{id}/attendees", ROLE_AGENT, TX_WRITE, add_attendee, "Add an attendee",
-     ANSWER_RECORD,
-     &interaction_record, .body = &attendee_record},
+     ANSWER_RECORD, &interaction_record, .body = &attendee_record},
     {HTTP_DELETE, "/{id}/attendees/{attendee_id}", ROLE_AGENT, TX_WRITE, remove_attendee,
      "Remove an attendee", .answers = ANSWER_NONE},
 };

@@ -37,11 +37,11 @@ enum err interaction_complete_follow_up(struct ctx *cx, const struct interaction
         return error_set(cx->error, ERR_CONFLICT, "There is no follow-up to complete.");
     if (!current->follow_up_completed_at.set)
         after.follow_up_completed_at = (struct maybe_int)SOME(cx->now_us);
-    return interaction_save(cx, current, &after,
-                            &(struct change){"follow_up_completed", "Follow-up completed",
-                                             PAYLOAD(cx, {"follow_up_date",
-                                                          v_maybe_time(after.follow_up_date)})},
-                            out);
+    return interaction_save(
+        cx, current, &after,
+        &(struct change){"follow_up_completed", "Follow-up completed",
+                         PAYLOAD(cx, {"follow_up_date", v_maybe_time(after.follow_up_date)})},
+        out);
 }
 
 enum err interaction_snooze_follow_up(struct ctx *cx, const struct interaction *current,
@@ -83,9 +83,9 @@ static void bucket_range(const struct ctx *cx, int bucket, int64_t *from, int64_
     }
 }
 
-enum err interaction_follow_ups(struct ctx *cx, int bucket, struct uuid assignee,
-                                int64_t after_due, struct uuid after_id, int64_t limit,
-                                int64_t offset, struct list *out, int64_t *total, bool *capped)
+enum err interaction_follow_ups(struct ctx *cx, int bucket, struct uuid assignee, int64_t after_due,
+                                struct uuid after_id, int64_t limit, int64_t offset,
+                                struct list *out, int64_t *total, bool *capped)
 {
     const bool all = uuid_is_none(assignee);
     int64_t from, to;
@@ -93,7 +93,8 @@ enum err interaction_follow_ups(struct ctx *cx, int bucket, struct uuid assignee
     bucket_range(cx, bucket, &from, &to);
     *capped = false;
     if (bucket != 0) {
-        TRY(db_int(cx, all ? &sql_interaction_count_follow_ups : &sql_interaction_count_follow_ups_of,
+        TRY(db_int(cx,
+                   all ? &sql_interaction_count_follow_ups : &sql_interaction_count_follow_ups_of,
                    ARGS({"assignee", v_uuid(assignee)}, {"from_time", v_time(from)},
                         {"to_time", v_time(to)}, {"count_cap", v_int(COUNT_CAP + 1)}),
                    total));

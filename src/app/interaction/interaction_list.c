@@ -14,26 +14,60 @@ struct lead {
     const struct query *there;
 };
 
-#define LEAD(name, list, there_query)                                                              \
-    {&sql_interaction_page_by_##name,                                                              \
-     &sql_interaction_filtered_by_##name,                                                          \
-     &sql_interaction_count_by_##name,                                                             \
-     &sql_interaction_edge_by_##name,                                                              \
-     (list),                                                                                       \
-     (there_query)}
-
-static const struct lead by_all = LEAD(all, "interactions", NULL);
-static const struct lead by_session = LEAD(session, "interactions.session", NULL);
-static const struct lead by_customer =
-    LEAD(customer, "interactions.customer", &sql_interaction_customer_there);
-static const struct lead by_company =
-    LEAD(company, "interactions.company", &sql_interaction_company_there);
-static const struct lead by_created_by =
-    LEAD(created_by, "interactions.created_by", &sql_interaction_user_there);
-static const struct lead by_type = LEAD(type, "interactions.type", NULL);
-static const struct lead by_outcome = LEAD(outcome, NULL, NULL);
-static const struct lead by_sentiment = LEAD(sentiment, NULL, NULL);
-static const struct lead by_channel = LEAD(channel, NULL, NULL);
+static const struct lead by_all = {&sql_interaction_page_by_all,
+                                   &sql_interaction_filtered_by_all,
+                                   &sql_interaction_count_by_all,
+                                   &sql_interaction_edge_by_all,
+                                   "interactions",
+                                   NULL};
+static const struct lead by_session = {&sql_interaction_page_by_session,
+                                       &sql_interaction_filtered_by_session,
+                                       &sql_interaction_count_by_session,
+                                       &sql_interaction_edge_by_session,
+                                       "interactions.session",
+                                       NULL};
+static const struct lead by_customer = {&sql_interaction_page_by_customer,
+                                        &sql_interaction_filtered_by_customer,
+                                        &sql_interaction_count_by_customer,
+                                        &sql_interaction_edge_by_customer,
+                                        "interactions.customer",
+                                        &sql_interaction_customer_there};
+static const struct lead by_company = {&sql_interaction_page_by_company,
+                                       &sql_interaction_filtered_by_company,
+                                       &sql_interaction_count_by_company,
+                                       &sql_interaction_edge_by_company,
+                                       "interactions.company",
+                                       &sql_interaction_company_there};
+static const struct lead by_created_by = {&sql_interaction_page_by_created_by,
+                                          &sql_interaction_filtered_by_created_by,
+                                          &sql_interaction_count_by_created_by,
+                                          &sql_interaction_edge_by_created_by,
+                                          "interactions.created_by",
+                                          &sql_interaction_user_there};
+static const struct lead by_type = {&sql_interaction_page_by_type,
+                                    &sql_interaction_filtered_by_type,
+                                    &sql_interaction_count_by_type,
+                                    &sql_interaction_edge_by_type,
+                                    "interactions.type",
+                                    NULL};
+static const struct lead by_outcome = {&sql_interaction_page_by_outcome,
+                                       &sql_interaction_filtered_by_outcome,
+                                       &sql_interaction_count_by_outcome,
+                                       &sql_interaction_edge_by_outcome,
+                                       NULL,
+                                       NULL};
+static const struct lead by_sentiment = {&sql_interaction_page_by_sentiment,
+                                         &sql_interaction_filtered_by_sentiment,
+                                         &sql_interaction_count_by_sentiment,
+                                         &sql_interaction_edge_by_sentiment,
+                                         NULL,
+                                         NULL};
+static const struct lead by_channel = {&sql_interaction_page_by_channel,
+                                       &sql_interaction_filtered_by_channel,
+                                       &sql_interaction_count_by_channel,
+                                       &sql_interaction_edge_by_channel,
+                                       NULL,
+                                       NULL};
 
 /* One reading: what leads, what else must hold, and the stretch that is left to read:
  * from (before_time, before_id), which is not in it, down to (edge_time, edge_id), which is. */
@@ -139,8 +173,8 @@ static enum err read_rows(struct ctx *cx, const struct query *query, const struc
                   out);
 }
 
-static enum err read_count(struct ctx *cx, const struct query *query,
-                           const struct reading *reading, int64_t *out)
+static enum err read_count(struct ctx *cx, const struct query *query, const struct reading *reading,
+                           int64_t *out)
 {
     struct bind binds[READING_BINDS];
 
@@ -257,7 +291,8 @@ static enum err plain(struct ctx *cx, const struct reading *reading,
     return OK;
 }
 
-/* --- Search ------------------------------------------------------------------------------------ */
+/* --- Search ------------------------------------------------------------------------------------
+ */
 
 static enum err few_found(struct ctx *cx, const struct reading *reading,
                           const struct interaction_place *place, int64_t found,
@@ -373,7 +408,8 @@ static enum err search(struct ctx *cx, struct reading *reading,
                               : many_found(cx, reading, place, &search, out);
 }
 
-/* --- All of them ---------------------------------------------------------------------------------- */
+/* --- All of them
+ * ---------------------------------------------------------------------------------- */
 
 enum err interaction_list(struct ctx *cx, const struct interaction_filter *filter,
                           const struct interaction_place *place, struct interaction_page *out)
@@ -393,8 +429,8 @@ enum err interaction_list(struct ctx *cx, const struct interaction_filter *filte
     begin_at(&reading, place->before_time, place->before_id);
     if (settled.q.ptr)
         TRY(search(cx, &reading, place, out));
-    else if (reading.conditions == 0 || (reading.conditions == 1 && reading.lead->total &&
-                                         reading.lead != &by_all))
+    else if (reading.conditions == 0 ||
+             (reading.conditions == 1 && reading.lead->total && reading.lead != &by_all))
         TRY(plain(cx, &reading, place, out));
     else {
         TRY(count_filtered(cx, reading, out));

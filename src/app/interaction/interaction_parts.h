@@ -16,6 +16,9 @@ enum err interaction_save(struct ctx *cx, const struct interaction *current,
                           const struct interaction *wanted, const struct change *change,
                           struct interaction *out);
 
+/* EndedAt.Unix() - StartedAt.Unix(), as seed 000 has it. */
+int64_t interaction_seconds(int64_t started_at, int64_t ended_at);
+
 /* A user of the tenant; ERR_NOT_FOUND names the field. */
 enum err interaction_require_user(struct ctx *cx, struct uuid id, const char *field);
 

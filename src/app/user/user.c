@@ -45,8 +45,11 @@ static const struct field user_fields[] = {
 };
 const struct record user_record = RECORD_NAMED("User", user, user_fields);
 
-static const struct field id_fields[] = {FIELD(user, id, F_UUID, READ_ONLY)};
-static const struct record id_record = RECORD_NAMED("UserId", user, id_fields);
+struct owned {
+    struct uuid id;
+};
+static const struct field owned_fields[] = {FIELD(owned, id, F_UUID, READ_ONLY)};
+static const struct record owned_record = RECORD(owned, owned_fields);
 
 enum role user_role_rights(int user_role)
 {
@@ -87,6 +90,11 @@ enum err user_get(struct ctx *cx, struct uuid id, struct user *out)
 enum err user_get_locked(struct ctx *cx, struct uuid id, struct user *out)
 {
     return db_one(cx, &sql_user_get_locked, ARGS({"id", v_uuid(id)}), &user_record, out);
+}
+
+enum err user_get_held(struct ctx *cx, struct uuid id, struct user *out)
+{
+    return db_one(cx, &sql_user_get_held, ARGS({"id", v_uuid(id)}), &user_record, out);
 }
 
 enum err user_get_by_email(struct ctx *cx, struct str email, struct user *out)
@@ -287,36 +295,54 @@ static struct given given_owner(const struct record *record)
     return given;
 }
 
-static enum err give_customers(struct ctx *cx, struct uuid from, struct uuid heir)
+static enum err give_customer(struct ctx *cx, struct uuid id, struct uuid from, struct uuid heir)
 {
     const struct customer patch = {.owner_id = heir};
     const struct given given = given_owner(&customer_record);
-    struct list owned;
+    struct customer current = {0}, saved = {0};
 
-    TRY(db_all(cx, &sql_user_customers, ARGS({"id", v_uuid(from)}), &id_record, &owned));
-    for (size_t i = 0; i < owned.count; i++) {
-        struct customer current = {0}, saved = {0};
-
-        TRY(customer_get_locked(cx, LIST_AT(owned, struct user, i)->id, &current));
-        TRY(customer_update(cx, &current, &patch, &given, &saved));
-    }
-    return OK;
+    TRY(customer_get_locked(cx, id, &current));
+    if (!uuid_equal(current.owner_id, from)) /* given to somebody else meanwhile */
+        return OK;
+    return customer_update(cx, &current, &patch, &given, &saved);
 }
 
-static enum err give_companies(struct ctx *cx, struct uuid from, struct uuid heir)
+static enum err give_company(struct ctx *cx, struct uuid id, struct uuid from, struct uuid heir)
 {
     const struct company patch = {.owner_id = heir};
     const struct given given = given_owner(&company_record);
-    struct list owned;
+    struct company current = {0}, saved = {0};
 
-    TRY(db_all(cx, &sql_user_companies, ARGS({"id", v_uuid(from)}), &id_record, &owned));
-    for (size_t i = 0; i < owned.count; i++) {
-        struct company current = {0}, saved = {0};
+    TRY(company_get_locked(cx, id, &current));
+    if (!uuid_equal(current.owner_id, from))
+        return OK;
+    return company_update(cx, &current, &patch, &given, &saved);
+}
 
-        TRY(company_get_locked(cx, LIST_AT(owned, struct user, i)->id, &current));
-        TRY(company_update(cx, &current, &patch, &given, &saved));
+/* Each in memory of its own: people own thousands. */
+static enum err give_all(struct ctx *cx, const struct query *owned, struct uuid from,
+                         struct uuid heir,
+                         enum err (*give)(struct ctx *cx, struct uuid id, struct uuid from,
+                                          struct uuid heir))
+{
+    struct ctx own = *cx;
+    struct list rows;
+    enum err result = OK;
+
+    TRY(db_all(cx, owned, ARGS({"id", v_uuid(from)}), &owned_record, &rows));
+    own.arena = arena_new(REQUEST_ARENA_MAX);
+    if (!own.arena)
+        return error_set(cx->error, ERR_UNAVAILABLE, "The server has no memory left.");
+    for (size_t i = 0; i < rows.count && result == OK; i++) {
+        result = give(&own, LIST_AT(rows, struct owned, i)->id, from, heir);
+        if (result == ERR_NOT_FOUND) { /* deleted meanwhile */
+            error_clear(cx->error);
+            result = OK;
+        }
+        arena_reset(own.arena);
     }
-    return OK;
+    arena_free(own.arena);
+    return result;
 }
 
 struct follow_up {
@@ -386,8 +412,8 @@ enum err user_deactivate(struct ctx *cx, struct uuid id, struct uuid heir, struc
     TRY(db_run(cx, &sql_user_logins_delete, ARGS({"id", v_uuid(id)}, {"kept", v_uuid(UUID_MAX)})));
     TRY(db_run(cx, &sql_user_keys_revoke, ARGS({"id", v_uuid(id)})));
     TRY(db_run(cx, &sql_user_tokens_delete, ARGS({"id", v_uuid(id)})));
-    TRY(give_customers(cx, id, heir));
-    TRY(give_companies(cx, id, heir));
+    TRY(give_all(cx, &sql_user_customers, id, heir, give_customer));
+    TRY(give_all(cx, &sql_user_companies, id, heir, give_company));
     TRY(give_follow_ups(cx, id, heir));
     return record(cx, "user_deactivated", id, PAYLOAD(cx, {"reassigned_to", v_uuid(heir)}));
 }

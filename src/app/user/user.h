@@ -53,6 +53,8 @@ struct str user_fold_email(struct arena *arena, struct str email);
 enum err user_get(struct ctx *cx, struct uuid id, struct user *out);
 /* The same, locked until the commit: for reads that decide a write. */
 enum err user_get_locked(struct ctx *cx, struct uuid id, struct user *out);
+/* The same, locked against changes only: whoever becomes an owner is still active then. */
+enum err user_get_held(struct ctx *cx, struct uuid id, struct user *out);
 enum err user_get_by_email(struct ctx *cx, struct str email, struct user *out);
 
 /* By name, after (after_name, after_id); `limit` rows at most. */

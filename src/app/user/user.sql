@@ -11,6 +11,13 @@ SELECT {user_columns} FROM users WHERE tenant_id = :tenant_id AND id = :id;
 -- query: user_get_locked
 SELECT {user_columns} FROM users WHERE tenant_id = :tenant_id AND id = :id {for_update};
 
+-- query: user_get_held
+-- Stays as it is until the commit, for as many at once as want that.
+-- sqlite
+SELECT {user_columns} FROM users WHERE tenant_id = :tenant_id AND id = :id
+-- postgres
+SELECT {user_columns} FROM users WHERE tenant_id = :tenant_id AND id = :id FOR SHARE
+
 -- query: user_get_by_email
 SELECT {user_columns} FROM users WHERE tenant_id = :tenant_id AND email_folded = :email_folded;
 

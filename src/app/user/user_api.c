@@ -99,24 +99,32 @@ static const struct field leaving_fields[] = {
 };
 static const struct record leaving_record = RECORD_NAMED("UserDeactivate", leaving, leaving_fields);
 
+/* The user of the path, locked, as the caller saw it. */
+static enum err current_user(struct req *rq, struct user *out)
+{
+    struct uuid id;
+
+    TRY(path_id(rq, 0, &id));
+    TRY(user_get_locked(&rq->cx, id, out));
+    return check_if_match(rq, out->version);
+}
+
 static enum err deactivate(struct req *rq)
 {
     const struct leaving *leaving = rq->body;
     struct user user = {0};
-    struct uuid id;
 
-    TRY(path_id(rq, 0, &id));
-    TRY(user_deactivate(&rq->cx, id, leaving->reassign_to, &user));
+    TRY(current_user(rq, &user));
+    TRY(user_deactivate(&rq->cx, user.id, leaving->reassign_to, &user));
     return reply_record(rq, &user_record, &user);
 }
 
 static enum err reactivate(struct req *rq)
 {
     struct user user = {0};
-    struct uuid id;
 
-    TRY(path_id(rq, 0, &id));
-    TRY(user_reactivate(&rq->cx, id, &user));
+    TRY(current_user(rq, &user));
+    TRY(user_reactivate(&rq->cx, user.id, &user));
     return reply_record(rq, &user_record, &user);
 }
 

@@ -209,8 +209,7 @@ static void test_durations_are_differences_of_whole_seconds(void **state)
 
 /* --- Follow-ups by the user's day ----------------------------------------------------------- */
 
-static enum err add_due(struct ctx *cx, const struct world *world, const char *due,
-                        struct uuid *id)
+static enum err add_due(struct ctx *cx, const struct world *world, const char *due, struct uuid *id)
 {
     struct interaction in = call_with(world, 0), made = {0};
 
@@ -229,8 +228,8 @@ static int64_t in_bucket(struct ctx *cx, int bucket)
     int64_t total;
     bool capped;
 
-    must_equal(interaction_follow_ups(cx, bucket, UUID_NONE, TIME_MIN_US,
-                                      (struct uuid){{[15] = 1}}, 100, 0, &rows, &total, &capped),
+    must_equal(interaction_follow_ups(cx, bucket, UUID_NONE, TIME_MIN_US, (struct uuid){{[15] = 1}},
+                                      100, 0, &rows, &total, &capped),
                OK);
     must_equal((int64_t)rows.count, total);
     return total;
@@ -278,7 +277,8 @@ static void test_a_day_of_25_hours_is_one_day(void **state)
     ask(&world, TX_WRITE, ask_long_day);
 }
 
-/* --- Reminders --------------------------------------------------------------------------------- */
+/* --- Reminders ---------------------------------------------------------------------------------
+ */
 
 static enum err tell(struct ctx *cx, struct world *world)
 {
@@ -323,9 +323,9 @@ static enum err rename_first(struct ctx *cx, struct world *world)
 static enum err set_first_anew(struct ctx *cx, struct world *world)
 {
     const struct interaction row = get(cx, world->rows[0]);
-    const struct interaction wanted = {
-        .follow_up_required = true,
-        .follow_up_date = (struct maybe_int)SOME(world->now_us - MINUTE_US)};
+    const struct interaction wanted = {.follow_up_required = true,
+                                       .follow_up_date =
+                                           (struct maybe_int)SOME(world->now_us - MINUTE_US)};
     struct interaction changed;
 
     return interaction_set_follow_up(cx, &row, &wanted, &changed);
@@ -348,12 +348,12 @@ static void test_a_reminder_comes_once_for_each_due_time(void **state)
     ask(&world, TX_WRITE, add_three);
     assert_int_equal(told_now(&world), 1);
     assert_int_equal(told_now(&world), 0);
-    assert_int_equal(
-        store_kit_number(world.store, "SELECT count(*) FROM events e JOIN users u ON "
+    assert_int_equal(store_kit_number(world.store,
+                                      "SELECT count(*) FROM events e JOIN users u ON "
                                       "u.id = e.addressee_id WHERE event_type = 'follow_up_due' "
                                       "AND category = 'notification' AND is_realtime "
                                       "AND triggered_by IS NULL AND u.name = 'Ada'"),
-        1);
+                     1);
     ask(&world, TX_WRITE, rename_first); /* no new due time */
     assert_int_equal(told_now(&world), 0);
     ask(&world, TX_WRITE, snooze_first);
@@ -372,7 +372,8 @@ static void test_a_reminder_comes_once_for_each_due_time(void **state)
         4);
 }
 
-/* --- Whatever was done, a recount says the same ------------------------------------------------- */
+/* --- Whatever was done, a recount says the same -------------------------------------------------
+ */
 
 static const char *const words[] = {"alpha", "beta", "gamma", "Straße", "会议安排", "delta"};
 
@@ -403,8 +404,8 @@ static int64_t some_start(struct world *world)
 static void some_follow_up(struct world *world, struct interaction *in)
 {
     in->follow_up_required = pick(world, 2) == 0;
-    in->follow_up_date = (struct maybe_int){pick(world, 2) == 0,
-                                            world->now_us + (int64_t)pick(world, 99) * HOUR_US};
+    in->follow_up_date =
+        (struct maybe_int){pick(world, 2) == 0, world->now_us + (int64_t)pick(world, 99) * HOUR_US};
     in->follow_up_assignee = world->users[pick(world, 2)];
 }
 
@@ -446,8 +447,9 @@ static void give(struct given *given, const char *name)
 static enum err random_edit(struct ctx *cx, struct world *world, const struct interaction *row)
 {
     static const char *const names[] = {
-        "type", "direction", "subject", "description", "started_at", "company_id", "session_id",
-        "follow_up_required", "follow_up_date", "follow_up_assignee"};
+        "type",           "direction",         "subject",    "description",
+        "started_at",     "company_id",        "session_id", "follow_up_required",
+        "follow_up_date", "follow_up_assignee"};
     struct interaction patch = {0}, changed;
     struct given given = {{0}, NULL};
 
@@ -484,10 +486,12 @@ static enum err random_operation(struct ctx *cx, struct world *world)
         return interaction_delete(cx, &row);
     case 5:
         some_follow_up(world, &changed);
-        return interaction_set_follow_up(cx, &row, &(struct interaction){
-            .follow_up_required = changed.follow_up_required,
-            .follow_up_date = changed.follow_up_date,
-            .follow_up_assignee = changed.follow_up_assignee}, &row);
+        return interaction_set_follow_up(
+            cx, &row,
+            &(struct interaction){.follow_up_required = changed.follow_up_required,
+                                  .follow_up_date = changed.follow_up_date,
+                                  .follow_up_assignee = changed.follow_up_assignee},
+            &row);
     case 6:
         result = interaction_complete_follow_up(cx, &row, &changed);
         break;
@@ -513,9 +517,9 @@ static enum err random_turn(struct ctx *cx, struct world *world)
     return result;
 }
 
-#define RECOUNT(query_name, condition)                                                                   \
-    static const struct query query_name = {                                                             \
-        .name = #query_name,                                                                             \
+#define RECOUNT(query_name, condition)                                                             \
+    static const struct query query_name = {                                                       \
+        .name = #query_name,                                                                       \
         .sqlite = "SELECT count(*) FROM interactions WHERE tenant_id = ?1 AND deleted_at IS NULL " \
                   "AND " condition " = ?2",                                                        \
         .postgres = "SELECT count(*) FROM interactions WHERE tenant_id = $1 "                      \
@@ -624,18 +628,18 @@ static void compare_searches(struct world *world)
 static void compare_summaries(struct world *world)
 {
     static const char *const wrong[] = {
-        "SELECT count(*) FROM customers c WHERE c.contact_count <> (SELECT count(*) "
-            TOUCHES("outbound") ")",
+        "SELECT count(*) FROM customers c WHERE c.contact_count <> (SELECT count(*) " TOUCHES(
+            "outbound") ")",
         "SELECT count(*) FROM customers c WHERE c.last_contacted_at IS DISTINCT FROM "
-            "(SELECT max(i.started_at) " TOUCHES("outbound") ")",
+        "(SELECT max(i.started_at) " TOUCHES("outbound") ")",
         "SELECT count(*) FROM customers c WHERE c.last_contact_method IS DISTINCT FROM "
-            "(SELECT i.type " TOUCHES("outbound") " ORDER BY i.started_at DESC LIMIT 1)",
+        "(SELECT i.type " TOUCHES("outbound") " ORDER BY i.started_at DESC LIMIT 1)",
         "SELECT count(*) FROM customers c WHERE c.last_response_at IS DISTINCT FROM "
-            "(SELECT max(i.started_at) " TOUCHES("inbound") ")",
+        "(SELECT max(i.started_at) " TOUCHES("inbound") ")",
         /* planned ones are those ahead */
         "SELECT count(*) FROM planned_touches p WHERE NOT EXISTS (SELECT 1 FROM interactions i "
-            "WHERE i.id = p.interaction_id AND i.deleted_at IS NULL "
-            "AND i.started_at = p.started_at AND i.type = p.method)",
+        "WHERE i.id = p.interaction_id AND i.deleted_at IS NULL "
+        "AND i.started_at = p.started_at AND i.type = p.method)",
     };
 
     for (size_t i = 0; i < COUNT_OF(wrong); i++)

@@ -71,6 +71,8 @@ int store_kit_main(const struct CMUnitTest *sqlite, const struct CMUnitTest *pos
 _Noreturn void store_kit_fail(const char *file, int line, const char *condition);
 
 #define STORE_TEST(test, store)                                                                    \
-    {#test " on " #store, test, store_kit_setup_##store, store_kit_teardown, NULL}
+    {                                                                                              \
+#test " on " #store, test, store_kit_setup_##store, store_kit_teardown, NULL               \
+    }
 
 #endif

@@ -140,8 +140,9 @@ static void test_damage(void **state)
     path_in(store, "missing.db", path);
     assert_int_not_equal(exec_restore(path, target.dir, &target.error, NULL, NULL), OK);
     assert_int_not_equal(access(made, F_OK), 0);
-    assert_int_equal(exec_backup(&store->options, "/no/such/folder/copy.db", &store->error, NULL, NULL),
-                     ERR_UNAVAILABLE);
+    assert_int_equal(
+        exec_backup(&store->options, "/no/such/folder/copy.db", &store->error, NULL, NULL),
+        ERR_UNAVAILABLE);
     store_kit_close(&target);
 }
 

@@ -169,12 +169,11 @@ static void assert_same(const struct thing *a, const struct thing *b)
         assert_same_text(*LIST_AT(a->words, struct str, i), *LIST_AT(b->words, struct str, i));
     must_equal(a->ids.count, b->ids.count);
     for (size_t i = 0; i < a->ids.count; i++)
-        must(
-            uuid_equal(*LIST_AT(a->ids, struct uuid, i), *LIST_AT(b->ids, struct uuid, i)));
+        must(uuid_equal(*LIST_AT(a->ids, struct uuid, i), *LIST_AT(b->ids, struct uuid, i)));
     must_equal(a->points.count, b->points.count);
     for (size_t i = 0; i < a->points.count; i++)
         must_same_bytes(LIST_AT(a->points, struct point, i), LIST_AT(b->points, struct point, i),
-                            sizeof(struct point));
+                        sizeof(struct point));
     must_same_bytes(&a->point, &b->point, sizeof(a->point));
 }
 
@@ -314,16 +313,15 @@ static enum err change(struct ctx *cx, void *context)
     TRY(db_one(cx, &get_query, ARGS({"id", v_uuid((struct uuid){{1}})}), &thing_record, &got));
     must(str_is(got.text, "new"));
     must_equal(got.at, cx->now_us);
-    must_equal(db_run(cx, &update_query,
-                            ARGS({"text", v_text(STR_NULL)}, {"id", v_uuid(nobody)})),
-                     OK);
+    must_equal(db_run(cx, &update_query, ARGS({"text", v_text(STR_NULL)}, {"id", v_uuid(nobody)})),
+               OK);
     must_equal(db_changed(cx), 0);
-    must_equal(db_run_found(cx, &update_query,
-                                  ARGS({"id", v_uuid(nobody)}, {"text", v_text(STR_NULL)})),
-                     ERR_NOT_FOUND);
+    must_equal(
+        db_run_found(cx, &update_query, ARGS({"id", v_uuid(nobody)}, {"text", v_text(STR_NULL)})),
+        ERR_NOT_FOUND);
     must(str_is(str_of(cx->error->detail), "There is no such record."));
     must_equal(db_one(cx, &get_query, ARGS({"id", v_uuid(nobody)}), &thing_record, &got),
-                     ERR_NOT_FOUND);
+               ERR_NOT_FOUND);
     TRY(db_find(cx, &get_query, ARGS({"id", v_uuid(nobody)}), &thing_record, &got, &found));
     must(!found);
     TRY(db_int(cx, &bump_query, ARGS({"id", v_uuid((struct uuid){{1}})}), &number));
@@ -349,10 +347,10 @@ static enum err read_as_other(struct ctx *cx, void *context)
 
     (void)context;
     cx->actor.tenant_id = (struct uuid){{9, 9}};
-    return db_one(cx, &get_query,
-                  ARGS({"id", v_uuid((struct uuid){{1}})},
-                       {"tenant_id", v_uuid((struct uuid){{1, 2, 3}})}),
-                  &thing_record, &got);
+    return db_one(
+        cx, &get_query,
+        ARGS({"id", v_uuid((struct uuid){{1}})}, {"tenant_id", v_uuid((struct uuid){{1, 2, 3}})}),
+        &thing_record, &got);
 }
 
 static enum err read_as_nobody(struct ctx *cx, void *context)
@@ -495,7 +493,9 @@ static void test_mistakes(void **state)
 }
 
 #define TEST(test, store)                                                                          \
-    {#test " on " #store, test, setup_##store, store_kit_teardown, NULL}
+    {                                                                                              \
+#test " on " #store, test, setup_##store, store_kit_teardown, NULL                         \
+    }
 #define TESTS(store)                                                                               \
     {                                                                                              \
         TEST(test_round_trip, store), TEST(test_lists, store), TEST(test_changes, store),          \

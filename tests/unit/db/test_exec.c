@@ -40,6 +40,7 @@ struct task {
     enum err (*fn)(struct ctx *cx, struct task *task);
     struct error error;
     enum err result;
+    char why[200];
     int runs;
 };
 
@@ -73,6 +74,8 @@ static void done_task(struct job *job, enum err result)
 {
     pthread_mutex_lock(&wait.mutex);
     ((struct task *)job)->result = result;
+    snprintf(((struct task *)job)->why, sizeof(((struct task *)job)->why), "%s",
+             job->why ? job->why : "");
     wait.left--;
     pthread_cond_broadcast(&wait.changed);
     pthread_mutex_unlock(&wait.mutex);
@@ -93,8 +96,7 @@ static struct task *make_tasks(struct test_store *store, size_t count, enum tx t
 
     assert_non_null(tasks);
     for (size_t i = 0; i < count; i++) {
-        tasks[i].job = (struct job){
-            .tx = tx, .run = run_task, .done = done_task, .error = &tasks[i].error};
+        tasks[i].job = (struct job){.tx = tx, .run = run_task, .done = done_task};
         tasks[i].store = store;
         tasks[i].fn = fn;
         tasks[i].n = (int64_t)i;
@@ -125,8 +127,7 @@ static int64_t count_rows(struct test_store *store)
 
 static enum err insert_row(struct ctx *cx, struct task *task)
 {
-    TRY(db_run(cx, &insert_query,
-               ARGS({"n", v_int(task->n)}, {"text", v_text(STR("some text"))})));
+    TRY(db_run(cx, &insert_query, ARGS({"n", v_int(task->n)}, {"text", v_text(STR("some text"))})));
     return task->fails_with == OK ? OK : error_set(cx->error, task->fails_with, "As asked.");
 }
 
@@ -210,11 +211,12 @@ static void test_batches(void **state)
     assert_int_equal(after.queued, COUNT);
     open_gate();
     wait_for_all();
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(tasks[i].result, tasks[i].fails_with);
+        assert_string_equal(tasks[i].why, "");
+    }
     exec_stats(store->exec, &after);
-    assert_int_equal(after.jobs[TX_WRITE] - before.jobs[TX_WRITE],
-                     COUNT + (int64_t)writers(store));
+    assert_int_equal(after.jobs[TX_WRITE] - before.jobs[TX_WRITE], COUNT + (int64_t)writers(store));
     assert_int_equal(after.queued, 0);
     if (!store->is_postgres)
         assert_in_range(after.commits - before.commits, COUNT / BATCH_MAX, COUNT / 4);
@@ -261,8 +263,7 @@ static void test_threads(void **state)
     for (size_t i = 0; i < THREADS; i++) {
         const enum tx tx = kinds[i % COUNT_OF(kinds)];
 
-        submitters[i].tasks =
-            make_tasks(store, EACH, tx, tx == TX_WRITE ? insert_row : read_rows);
+        submitters[i].tasks = make_tasks(store, EACH, tx, tx == TX_WRITE ? insert_row : read_rows);
         submitters[i].count = EACH;
         assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_all, &submitters[i]),
                          0);
@@ -410,8 +411,11 @@ static void test_rerun(void **state)
     assert_int_equal(tasks[1].result, OK);
     assert_int_equal(store_kit_number(store, "SELECT sum(bumps) FROM rows"), 4);
     exec_stats(store->exec, &stats);
-    assert_int_equal(stats.reruns, store->is_postgres ? 1 : 0);
-    assert_int_equal(tasks[0].runs + tasks[1].runs, store->is_postgres ? 3 : 2);
+    assert_int_equal(tasks[0].runs + tasks[1].runs, 2 + stats.reruns);
+    if (store->is_postgres) /* on a slow machine they may meet once more */
+        assert_in_range(stats.reruns, 1, 10);
+    else
+        assert_int_equal(stats.reruns, 0);
     free(tasks);
 }
 
@@ -493,8 +497,7 @@ static void test_deferred(void **state)
 static enum err insert_from_slow(void *context, struct db *db, struct id_source *ids)
 {
     struct task *task = context;
-    struct ctx cx = {
-        .db = db, .error = &task->error, .actor = task->store->actor, .ids = ids};
+    struct ctx cx = {.db = db, .error = &task->error, .actor = task->store->actor, .ids = ids};
 
     return insert_row(&cx, task);
 }
@@ -533,12 +536,13 @@ static void test_one_process(void **state)
 }
 
 /* A full store: 503 for all of the batch, reads go on, writes come back by themselves. */
-static const struct query limit_query = {
-    .name = "limit", SAME("PRAGMA max_page_count = 200")};
-static const struct query no_limit_query = {
-    .name = "no_limit", SAME("PRAGMA max_page_count = 1000000")};
+static const struct query limit_query = {.name = "limit", SAME("PRAGMA max_page_count = 200")};
+static const struct query no_limit_query = {.name = "no_limit",
+                                            SAME("PRAGMA max_page_count = 1000000")};
 static const struct query big_query = {
-    .name = "big", SAME("INSERT INTO rows (n, text) SELECT -1, hex(zeroblob(1000000))"), .writes = true};
+    .name = "big",
+    SAME("INSERT INTO rows (n, text) SELECT -1, hex(zeroblob(1000000))"),
+    .writes = true};
 
 static enum err set_limit(struct ctx *cx, void *query)
 {
@@ -575,9 +579,7 @@ static void test_store_full(void **state)
     wait_for_all();
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(tasks[i].result, ERR_UNAVAILABLE);
-        assert_string_equal(tasks[i].error.detail, "The store is full.");
-        assert_int_equal(tasks[i].error.code, ERR_UNAVAILABLE);
-        assert_true(tasks[i].error.retry_after_s > 0);
+        assert_string_equal(tasks[i].why, "The store is full.");
     }
     exec_stats(store->exec, &stats);
     assert_false(stats.ready);
@@ -597,8 +599,8 @@ static void test_store_full(void **state)
     wait_for_all();
     assert_int_equal(tasks[1].result, OK);
     assert_int_equal(count_rows(store), 1);
-    assert_int_equal(
-        store_kit_run(store, TX_WRITE, set_limit, (void *)(uintptr_t)&no_limit_query), OK);
+    assert_int_equal(store_kit_run(store, TX_WRITE, set_limit, (void *)(uintptr_t)&no_limit_query),
+                     OK);
     tasks[4].result = ERR_INTERNAL;
     assert_true(submit(&tasks[4]));
     wait_for_all();
@@ -659,7 +661,9 @@ static void test_lost_connections(void **state)
 }
 
 #define TEST(test, store)                                                                          \
-    {#test " on " #store, test, setup_##store, store_kit_teardown, NULL}
+    {                                                                                              \
+#test " on " #store, test, setup_##store, store_kit_teardown, NULL                         \
+    }
 #define TESTS(store)                                                                               \
     {                                                                                              \
         TEST(test_batches, store), TEST(test_threads, store), TEST(test_close_drains, store),      \

@@ -49,9 +49,8 @@ static struct db *open_db(const struct test_store *store)
 {
     struct db *db = NULL;
 
-    assert_int_equal(store->is_postgres
-                         ? postgres_open(&node, 0, &db, &error)
-                         : sqlite_open(&node, SQLITE_WRITER, 0, MIB(1), &db, &error),
+    assert_int_equal(store->is_postgres ? postgres_open(&node, 0, &db, &error)
+                                        : sqlite_open(&node, SQLITE_WRITER, 0, MIB(1), &db, &error),
                      OK);
     return db;
 }
@@ -164,7 +163,10 @@ static void test_several_at_once(void **state)
     db_close(db);
 }
 
-#define TEST(test, store) {#test " on " #store, test, setup_##store, teardown, NULL}
+#define TEST(test, store)                                                                          \
+    {                                                                                              \
+#test " on " #store, test, setup_##store, teardown, NULL                                   \
+    }
 #define TESTS(store)                                                                               \
     {                                                                                              \
         TEST(test_steps, store), TEST(test_half_is_nothing, store),                                \

@@ -73,6 +73,58 @@ static void test_restart(void **state)
     exec_close(other.exec);
 }
 
+enum { MANY = 350, RUNS_ENOUGH = 8 };
+
+struct draws {
+    int64_t numbers[MANY];
+    int runs;
+};
+
+static enum err draw_many(struct ctx *cx, void *context)
+{
+    struct draws *draws = context;
+
+    if (++draws->runs > RUNS_ENOUGH)
+        return error_set(cx->error, ERR_INTERNAL, "It would run for ever.");
+    for (int i = 0; i < MANY; i++)
+        TRY(number_next(cx, "interaction", 2026, &draws->numbers[i]));
+    return OK;
+}
+
+/* More than a node reserves at a time: a bulk request, a portion of an import. */
+static void test_many_in_one_transaction(void **state)
+{
+    static struct draws draws;
+    struct test_store *store = *state;
+
+    for (int round = 0; round < 2; round++) {
+        const int64_t before = next(store, "interaction", 2026);
+
+        draws.runs = 0;
+        assert_int_equal(store_kit_run(store, TX_WRITE, draw_many, &draws), OK);
+        assert_true(draws.numbers[0] > before);
+        for (int i = 1; i < MANY; i++)
+            assert_true(draws.numbers[i] > draws.numbers[i - 1]);
+    }
+}
+
+/* The tenant is made by the job itself, anew in each run. */
+static enum err draw_for_new_tenant(struct ctx *cx, void *context)
+{
+    cx->actor.tenant_id = uuid_new(cx->ids, cx->now_us);
+    return draw_many(cx, context);
+}
+
+static void test_a_new_tenant(void **state)
+{
+    static struct draws draws;
+
+    draws.runs = 0;
+    assert_int_equal(store_kit_run(*state, TX_WRITE, draw_for_new_tenant, &draws), OK);
+    assert_int_equal(draws.numbers[0], 1);
+    assert_int_equal(draws.numbers[MANY - 1], MANY);
+}
+
 enum { THREADS = 4, EACH = 150 };
 
 struct drawer {
@@ -120,12 +172,14 @@ static void test_many_at_once(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest sqlite[] = {STORE_TEST(test_order, sqlite),
-                                               STORE_TEST(test_restart, sqlite),
-                                               STORE_TEST(test_many_at_once, sqlite)};
-    static const struct CMUnitTest postgres[] = {STORE_TEST(test_order, postgres),
-                                                 STORE_TEST(test_restart, postgres),
-                                                 STORE_TEST(test_many_at_once, postgres)};
+    static const struct CMUnitTest sqlite[] = {
+        STORE_TEST(test_order, sqlite), STORE_TEST(test_restart, sqlite),
+        STORE_TEST(test_many_in_one_transaction, sqlite), STORE_TEST(test_a_new_tenant, sqlite),
+        STORE_TEST(test_many_at_once, sqlite)};
+    static const struct CMUnitTest postgres[] = {
+        STORE_TEST(test_order, postgres), STORE_TEST(test_restart, postgres),
+        STORE_TEST(test_many_in_one_transaction, postgres), STORE_TEST(test_a_new_tenant, postgres),
+        STORE_TEST(test_many_at_once, postgres)};
 
     return store_kit_main(sqlite, postgres, COUNT_OF(sqlite));
 }
