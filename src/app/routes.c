@@ -14,17 +14,8 @@ extern const struct resource tenants_resource;
 extern const struct resource user_resource;
 
 const struct resource *const app_resources[] = {
-    &login_resource,
-    &me_resource,
-    &tenant_resource,
-    &tenants_resource,
-    &user_resource,
-    &key_resource,
-    &customer_session_resource,
-    &session_resource,
-    &customer_resource,
-    &company_resource,
-    &interaction_resource,
-    &import_resource,
+    &login_resource,    &me_resource,      &tenant_resource,           &tenants_resource,
+    &user_resource,     &key_resource,     &customer_session_resource, &session_resource,
+    &customer_resource, &company_resource, &interaction_resource,      &import_resource,
 };
 const size_t app_resource_count = COUNT_OF(app_resources);

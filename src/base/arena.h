@@ -11,7 +11,7 @@ struct arena;
 /* `budget` bytes in all; past it every allocation gives NULL and
  * arena_exhausted() is true from then on. NULL when the machine has no memory. */
 struct arena *arena_new(size_t budget);
-void arena_free(struct arena *arena); /* runs what was deferred, last first; NULL is fine */
+void arena_free(struct arena *arena);  /* runs what was deferred, last first; NULL is fine */
 void arena_reset(struct arena *arena); /* as new, keeping its first block */
 
 /* Zeroed and aligned for any type. NULL past the budget. */

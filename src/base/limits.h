@@ -22,9 +22,9 @@
 /* Lists */
 #define PAGE_DEFAULT 20
 #define PAGE_MAX 200
-#define OFFSET_MAX 10000  /* rows; deeper pages go by cursor */
-#define COUNT_CAP 10000   /* rows counted for a combined filter */
-#define SCAN_CAP 50000    /* index entries read for one page of a combined filter */
+#define OFFSET_MAX 10000 /* rows; deeper pages go by cursor */
+#define COUNT_CAP 10000  /* rows counted for a combined filter */
+#define SCAN_CAP 50000   /* index entries read for one page of a combined filter */
 #define CSV_ROWS_MAX 10000
 
 /* Memory */

@@ -18,8 +18,16 @@
 
 #include <stdatomic.h>
 
-enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_HEAD, HTTP_OPTIONS,
-                   HTTP_OTHER };
+enum http_method {
+    HTTP_GET,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_HEAD,
+    HTTP_OPTIONS,
+    HTTP_OTHER
+};
 
 /* A whole request. All of it lives in `arena`, which ends when the answer is sent. */
 struct http_request {
@@ -30,8 +38,8 @@ struct http_request {
     size_t header_count;
     struct str host;
     struct str body;
-    struct str peer; /* the client's address; from X-Forwarded-For when the peer is a trusted proxy */
-    bool secure;     /* TLS, here or at a trusted proxy */
+    struct str peer;  /* the client's address; a trusted proxy says it by X-Forwarded-For */
+    bool secure;      /* TLS, here or at a trusted proxy */
     bool is_operator; /* came by the owner-only socket in the data folder */
     bool keep_alive;
 };
@@ -61,8 +69,8 @@ struct http_tls {
 };
 
 struct http_options {
-    const char *address; /* "127.0.0.1", "::1" or "0.0.0.0" */
-    int port;            /* 0 picks a free one */
+    const char *address;      /* "127.0.0.1", "::1" or "0.0.0.0" */
+    int port;                 /* 0 picks a free one */
     const char *admin_socket; /* path of the owner-only socket, or NULL */
     struct http_tls tls;
     const struct str *trusted_proxies; /* addresses whose X-Forwarded-* are believed */

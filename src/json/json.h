@@ -23,8 +23,15 @@ enum err json_parse(struct arena *arena, struct str text, struct json_t **out, s
 
 /* What a parsed value is, for the `take` of a view (json/record.h). A value of another
  * kind reads as STR_NULL, 0 items or NULL. */
-enum json_kind { JSON_IS_NULL, JSON_IS_BOOL, JSON_IS_INT, JSON_IS_REAL, JSON_IS_TEXT,
-                 JSON_IS_ARRAY, JSON_IS_OBJECT };
+enum json_kind {
+    JSON_IS_NULL,
+    JSON_IS_BOOL,
+    JSON_IS_INT,
+    JSON_IS_REAL,
+    JSON_IS_TEXT,
+    JSON_IS_ARRAY,
+    JSON_IS_OBJECT
+};
 enum json_kind json_kind_of(const struct json_t *value);
 struct str json_value_text(const struct json_t *value);
 int64_t json_value_int(const struct json_t *value);
@@ -56,8 +63,8 @@ struct str json_raw_member(struct str text, struct str name);
 void json_raw_items(struct str text, void (*fn)(void *context, size_t index, struct str item),
                     void *context);
 /* The same of the members of an object; `key` is raw too (json_raw_text() reads it). */
-void json_raw_members(struct str text,
-                      void (*fn)(void *context, struct str key, struct str value), void *context);
+void json_raw_members(struct str text, void (*fn)(void *context, struct str key, struct str value),
+                      void *context);
 /* Adds to `out` what the JSON string `raw` (with its quotes) says. */
 void json_raw_text(struct str raw, struct buf *out);
 
@@ -82,7 +89,7 @@ void json_double(struct json_out *out, double value);
 void json_bool(struct json_out *out, bool value);
 void json_nil(struct json_out *out);
 void json_uuid(struct json_out *out, struct uuid id); /* none gives null */
-void json_time(struct json_out *out, int64_t us); /* RFC 3339, UTC */
+void json_time(struct json_out *out, int64_t us);     /* RFC 3339, UTC */
 void json_raw(struct json_out *out, struct str json); /* already JSON; ptr NULL gives null */
 
 #define JSON_KEY(out, literal) json_key((out), STR(literal))

@@ -40,23 +40,34 @@
 
 #include "json/json.h"
 
-enum field_type { F_UUID = 1, F_TEXT, F_ENUM, F_BOOL, F_INT, F_TIME, F_REAL, F_JSON, F_LIST,
-                  F_OBJECT, F_VIEW };
+enum field_type {
+    F_UUID = 1,
+    F_TEXT,
+    F_ENUM,
+    F_BOOL,
+    F_INT,
+    F_TIME,
+    F_REAL,
+    F_JSON,
+    F_LIST,
+    F_OBJECT,
+    F_VIEW
+};
 
 /* Flags */
 enum {
-    REQUIRED = 1 << 0,  /* must be given on create, never null */
-    NULLABLE = 1 << 1,  /* null may be given, and PATCH clears it so */
-    READ_ONLY = 1 << 2, /* answers only; giving it is the fault `read_only` */
-    IMMUTABLE = 1 << 3, /* given on create; in a PATCH the fault `immutable` */
-    WRITE_ONLY = 1 << 4, /* bodies only: a password */
-    SECRET = 1 << 5,    /* shown once: left out when a remembered answer is replayed */
+    REQUIRED = 1 << 0,    /* must be given on create, never null */
+    NULLABLE = 1 << 1,    /* null may be given, and PATCH clears it so */
+    READ_ONLY = 1 << 2,   /* answers only; giving it is the fault `read_only` */
+    IMMUTABLE = 1 << 3,   /* given on create; in a PATCH the fault `immutable` */
+    WRITE_ONLY = 1 << 4,  /* bodies only: a password */
+    SECRET = 1 << 5,      /* shown once: left out when a remembered answer is replayed */
     COLUMN_ONLY = 1 << 6, /* a column of the row and nothing in JSON */
-    NO_COLUMN = 1 << 7, /* JSON and nothing in the row */
-    ONE_LINE = 1 << 8,  /* text without control characters */
-    OMIT_NULL = 1 << 9, /* left out of the answer when null (else written as null) */
-    SUMMARY = 1 << 10,  /* kept by the server: not part of ETag or of what people edit */
-    MAY_LACK = 1 << 11, /* null in an answer, where another way in did not require it */
+    NO_COLUMN = 1 << 7,   /* JSON and nothing in the row */
+    ONE_LINE = 1 << 8,    /* text without control characters */
+    OMIT_NULL = 1 << 9,   /* left out of the answer when null (else written as null) */
+    SUMMARY = 1 << 10,    /* kept by the server: not part of ETag or of what people edit */
+    MAY_LACK = 1 << 11,   /* null in an answer, where another way in did not require it */
 };
 
 struct maybe_int {
@@ -69,7 +80,9 @@ struct maybe_real {
     double value;
 };
 
+/* clang-format off */
 #define SOME(x) {true, (x)}
+/* clang-format on */
 
 struct list {
     void *items; /* struct str, struct uuid, int (F_ENUM) or structs of `.record`, in the arena */
@@ -85,13 +98,15 @@ struct enum_names {
     const struct enum_alias {
         const char *name;
         int value;
-    } *aliases;
+    } * aliases;
     size_t alias_count;
 };
 
+/* clang-format off */
 #define ENUM_NAMES(array) {(array), COUNT_OF(array), NULL, 0}
 #define ENUM_NAMES_ALIASED(array, alias_array)                                                     \
     {(array), COUNT_OF(array), (alias_array), COUNT_OF(alias_array)}
+/* clang-format on */
 
 /* A shape of text beyond its length: json/format.h has the common ones. */
 struct text_format {
@@ -107,9 +122,9 @@ struct record;
 struct decoding {
     struct arena *arena;
     struct error *error;
-    bool patch;           /* JSON Merge Patch: nothing is required, IMMUTABLE may not be given */
-    const char *path;     /* NULL or "rows[3].": stands before field names in faults */
-    bool stored;          /* from our own store: READ_ONLY fields come too, none is required */
+    bool patch;       /* JSON Merge Patch: nothing is required, IMMUTABLE may not be given */
+    const char *path; /* NULL or "rows[3].": stands before field names in faults */
+    bool stored;      /* from our own store: READ_ONLY fields come too, none is required */
 };
 
 /* What a body gave, by index in the table it was decoded with. Of nested objects it is
@@ -143,8 +158,8 @@ struct field {
      * not called for null, which is zeros. */
     void (*put)(struct json_out *out, const void *record);
     enum err (*take)(const struct decoding *in, const struct json_t *value, void *record);
-    const char *schema; /* JSON Schema, for F_VIEW */
-    const char *doc;    /* one line for the API's reader */
+    const char *schema;  /* JSON Schema, for F_VIEW */
+    const char *doc;     /* one line for the API's reader */
     const char *example; /* JSON */
 };
 
@@ -155,6 +170,7 @@ struct record {
     size_t count;
 };
 
+/* clang-format off */
 #define FIELD(type_name, member, field_type, field_flags, ...)                                     \
     {.name = #member,                                                                              \
      .type = (field_type),                                                                         \
@@ -192,6 +208,7 @@ struct record {
     {#type_name, sizeof(struct type_name), (field_array), COUNT_OF(field_array)}
 #define RECORD_NAMED(open_api_name, type_name, field_array)                                        \
     {(open_api_name), sizeof(struct type_name), (field_array), COUNT_OF(field_array)}
+/* clang-format on */
 
 bool given_has(const struct given *given, const struct record *record, const char *field_name);
 
