@@ -609,7 +609,7 @@ static bool configure(struct sqlite_db *sq, size_t cache_bytes)
            sqlite3_db_config(sq->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_writer ? 0 : 1,
                              NULL) == SQLITE_OK &&
            run_pragma(sq, "PRAGMA cache_size = -%lld", (int64_t)(cache_bytes / 1024)) &&
-           run_pragma(sq, "PRAGMA temp_store = %lld", 2) &&
+           run_pragma(sq, "PRAGMA temp_store = %lld", is_writer ? 1 : 2) &&
            run_pragma(sq, "PRAGMA wal_autocheckpoint = %lld", 0);
     if (is_writer) {
         sqlite3_wal_hook(sq->handle, count_wal, sq);

@@ -18,7 +18,7 @@ struct app {
     struct http_server *server; /* or NULL */
     struct route_metrics unmatched;
     struct running_keys running;
-    struct rate *rate; /* or NULL: no limit; the loop thread's */
+    struct rate *rate;                 /* or NULL: no limit; the loop thread's */
     const struct resource **resources; /* those of the options, and ours */
     size_t resource_count;
     struct buf openapi, docs; /* made once, heap */

@@ -20,8 +20,8 @@ static const struct field company_fields[] = {
     FIELD(company, domain, F_TEXT, NULLABLE | ONE_LINE, .min = 1, .max = 253,
           .example = "\"acme.example\""),
     FIELD(company, industry, F_TEXT, NULLABLE | ONE_LINE, .min = 1, .max = 100),
-    FIELD(company, phone, F_TEXT, NULLABLE | ONE_LINE, .format = &format_phone, .min = 1,
-          .max = 16, .example = "\"+493012345678\""),
+    FIELD(company, phone, F_TEXT, NULLABLE | ONE_LINE, .format = &format_phone, .min = 1, .max = 16,
+          .example = "\"+493012345678\""),
     FIELD(company, address, F_TEXT, NULLABLE, .min = 1, .max = 1000),
     FIELD(company, owner_id, F_UUID, NULLABLE, .doc = "The user who looks after the account"),
     FIELD(company, owner_name, F_TEXT, READ_ONLY | NULLABLE),
@@ -95,8 +95,7 @@ static enum err prepare(struct ctx *cx, const struct company *before, struct com
 
 static enum err taken(struct ctx *cx)
 {
-    return error_set(cx->error, ERR_CONFLICT,
-                     "There is a company with this external_id already.");
+    return error_set(cx->error, ERR_CONFLICT, "There is a company with this external_id already.");
 }
 
 enum err company_create(struct ctx *cx, const struct company *in, struct company *out)
@@ -113,9 +112,9 @@ enum err company_create(struct ctx *cx, const struct company *in, struct company
     if (!there)
         return taken(cx);
     TRY(count_add(cx, "companies", STR(""), 1));
-    TRY(record_event(cx, made.id, "company_created", "Company created",
-                     PAYLOAD(cx, {"name", v_text(made.name)},
-                             {"external_id", v_text(made.external_id)})));
+    TRY(record_event(
+        cx, made.id, "company_created", "Company created",
+        PAYLOAD(cx, {"name", v_text(made.name)}, {"external_id", v_text(made.external_id)})));
     return company_get(cx, made.id, out);
 }
 
@@ -150,8 +149,8 @@ enum err company_update(struct ctx *cx, const struct company *current, const str
     return save(cx, current, &wanted, out);
 }
 
-enum err company_find_external_locked(struct ctx *cx, struct str external_id,
-                                      struct company *out, bool *there)
+enum err company_find_external_locked(struct ctx *cx, struct str external_id, struct company *out,
+                                      bool *there)
 {
     return db_find(cx, &sql_company_lock_external, ARGS({"external_id", v_text(external_id)}),
                    &company_record, out, there);
@@ -207,8 +206,7 @@ enum err company_delete(struct ctx *cx, const struct company *current)
 }
 
 enum err company_list(struct ctx *cx, struct str q, struct str after_name, struct uuid after_id,
-                      int64_t limit, int64_t offset, struct list *out, int64_t *total,
-                      bool *capped)
+                      int64_t limit, int64_t offset, struct list *out, int64_t *total, bool *capped)
 {
     struct str prefix, prefix_end;
 

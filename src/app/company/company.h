@@ -35,8 +35,8 @@ enum err company_create(struct ctx *cx, const struct company *in, struct company
 enum err company_update(struct ctx *cx, const struct company *current, const struct company *patch,
                         const struct given *given, struct company *out);
 /* Creates, or updates what has the external_id (a deleted one is restored). */
-enum err company_find_external_locked(struct ctx *cx, struct str external_id,
-                                      struct company *out, bool *there);
+enum err company_find_external_locked(struct ctx *cx, struct str external_id, struct company *out,
+                                      bool *there);
 enum err company_upsert(struct ctx *cx, struct str external_id, const struct company *in,
                         const struct given *given, struct company *out, bool *created);
 /* ERR_CONFLICT while customers belong to it: move them first. */

@@ -102,8 +102,7 @@ static enum err put_external(struct req *rq)
                    : reply_record(rq, &company_record, &company);
 }
 
-static enum err delete(struct req *rq)
-{
+static enum err delete (struct req *rq) {
     struct company current = {0};
 
     TRY(current_company(rq, &current));
@@ -122,10 +121,10 @@ static enum err customers(struct req *rq)
     TRY(path_id(rq, 0, &filter.company_id));
     TRY(company_get(&rq->cx, filter.company_id, &company));
     page_upwards(page);
-    TRY(customer_list(&rq->cx, &filter,
-                      &(struct customer_place){page->cursor_text, page->cursor_id,
-                                               page->limit + 1, page->offset},
-                      &rows, &total.rows, &total.capped));
+    TRY(customer_list(
+        &rq->cx, &filter,
+        &(struct customer_place){page->cursor_text, page->cursor_id, page->limit + 1, page->offset},
+        &rows, &total.rows, &total.capped));
     return reply_list(rq, &customer_record, &rows, total, customer_key);
 }
 

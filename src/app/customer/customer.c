@@ -33,8 +33,8 @@ static const struct text_format tag_format = {"tag", is_tag,
                                               "must be 1 to 64 characters on one line"};
 
 static const struct field email_fields[] = {
-    FIELD(customer_address, address, F_TEXT, REQUIRED | ONE_LINE, .format = &format_email,
-          .min = 1, .max = 254, .example = "\"anna@example.com\""),
+    FIELD(customer_address, address, F_TEXT, REQUIRED | ONE_LINE, .format = &format_email, .min = 1,
+          .max = 254, .example = "\"anna@example.com\""),
     FIELD(customer_address, label, F_TEXT, NULLABLE | ONE_LINE, .min = 1, .max = 50,
           .example = "\"work\""),
     FIELD(customer_address, primary, F_BOOL, 0),
@@ -62,12 +62,11 @@ static const struct record consent_record =
     RECORD_NAMED("Consent", customer_consent, consent_fields);
 
 #define CONSENT_COLUMN(channel)                                                                    \
-    {.name = "consent_" #channel,                                                                  \
-     .type = F_ENUM,                                                                               \
-     .flags = COLUMN_ONLY | READ_ONLY,                                                             \
-     .offset = offsetof(struct customer, consent.channel),                                         \
-     .size = sizeof(int),                                                                          \
-     .names = &consents}
+    {                                                                                              \
+        .name = "consent_" #channel, .type = F_ENUM, .flags = COLUMN_ONLY | READ_ONLY,             \
+        .offset = offsetof(struct customer, consent.channel), .size = sizeof(int),                 \
+        .names = &consents                                                                         \
+    }
 
 static const struct field customer_fields[] = {
     FIELD(customer, id, F_UUID, READ_ONLY),
@@ -131,8 +130,8 @@ enum err customer_get_any_locked(struct ctx *cx, struct uuid id, struct customer
     return db_one(cx, &sql_customer_lock_any, ARGS({"id", v_uuid(id)}), &customer_record, out);
 }
 
-enum err customer_find_external_locked(struct ctx *cx, struct str external_id,
-                                       struct customer *out, bool *there)
+enum err customer_find_external_locked(struct ctx *cx, struct str external_id, struct customer *out,
+                                       bool *there)
 {
     return db_find(cx, &sql_customer_lock_external, ARGS({"external_id", v_text(external_id)}),
                    &customer_record, out, there);
@@ -214,8 +213,7 @@ static enum err check_addresses(struct ctx *cx, const struct list *list, const c
 
         primaries += one->primary;
         if (find_address(&before, one->address))
-            error_fault(cx->error, name, "repeated", "%.*s is given twice",
-                        STR_FMT(one->address));
+            error_fault(cx->error, name, "repeated", "%.*s is given twice", STR_FMT(one->address));
     }
     if (primaries > 1)
         error_fault(cx->error, name, "primary", "only one can be the primary one");
@@ -316,8 +314,7 @@ static enum err prepare(struct ctx *cx, const struct customer *before, struct cu
 
 static enum err taken(struct ctx *cx)
 {
-    return error_set(cx->error, ERR_CONFLICT,
-                     "There is a customer with this external_id already.");
+    return error_set(cx->error, ERR_CONFLICT, "There is a customer with this external_id already.");
 }
 
 /* --- Events -------------------------------------------------------------------------- */
@@ -360,12 +357,11 @@ static enum err owner_event(struct ctx *cx, const struct customer *before,
         return record_event(
             cx, after->id, "agent_unassigned", CATEGORY_ASSIGNMENT, "Agent unassigned",
             PAYLOAD(cx, {"agent_id", v_uuid(before->owner_id)}, {"agent_name", v_text(old_name)}));
-    return record_event(cx, after->id, "agent_transferred", CATEGORY_ASSIGNMENT,
-                        "Agent transferred",
-                        PAYLOAD(cx, {"agent_id", v_uuid(after->owner_id)},
-                                {"agent_name", v_text(name)},
-                                {"previous_agent_id", v_uuid(before->owner_id)},
-                                {"previous_agent_name", v_text(old_name)}));
+    return record_event(
+        cx, after->id, "agent_transferred", CATEGORY_ASSIGNMENT, "Agent transferred",
+        PAYLOAD(cx, {"agent_id", v_uuid(after->owner_id)}, {"agent_name", v_text(name)},
+                {"previous_agent_id", v_uuid(before->owner_id)},
+                {"previous_agent_name", v_text(old_name)}));
 }
 
 static bool has_tag(const struct list *tags, struct str tag)
@@ -428,11 +424,10 @@ static void field_event(void *context, struct str key, struct str value)
     else
         payload = PAYLOAD(cx, {"name", v_text(name)}, {"value", v_bytes(value)},
                           {"old_value", v_bytes(other)});
-    walk->result = record_event(cx, walk->id,
-                                walk->cleared_only ? "custom_field_cleared" : "custom_field_set",
-                                CATEGORY_CUSTOM_FIELD,
-                                walk->cleared_only ? "Custom field cleared" : "Custom field set",
-                                payload);
+    walk->result =
+        record_event(cx, walk->id, walk->cleared_only ? "custom_field_cleared" : "custom_field_set",
+                     CATEGORY_CUSTOM_FIELD,
+                     walk->cleared_only ? "Custom field cleared" : "Custom field set", payload);
 }
 
 static enum err field_events(struct ctx *cx, const struct customer *before,
@@ -494,12 +489,11 @@ enum err customer_create(struct ctx *cx, const struct customer *in, struct custo
     made.created_at = made.updated_at = cx->now_us;
     made.created_by = cx->actor.user_id;
     TRY(customer_index_add(cx, &made));
-    TRY(record_event(cx, made.id, "contact_created", CATEGORY_GENERAL, "Contact created",
-                     PAYLOAD(cx, {"name", v_text(made.name)},
-                             {"external_id", v_text(made.external_id)},
-                             {"status", v_enum(&customer_statuses, made.status)},
-                             {"company_id", v_uuid(made.company_id)},
-                             {"owner_id", v_uuid(made.owner_id)})));
+    TRY(record_event(
+        cx, made.id, "contact_created", CATEGORY_GENERAL, "Contact created",
+        PAYLOAD(cx, {"name", v_text(made.name)}, {"external_id", v_text(made.external_id)},
+                {"status", v_enum(&customer_statuses, made.status)},
+                {"company_id", v_uuid(made.company_id)}, {"owner_id", v_uuid(made.owner_id)})));
     *out = made;
     return OK;
 }
@@ -532,11 +526,9 @@ enum err customer_update(struct ctx *cx, const struct customer *current,
                          struct customer *out)
 {
     struct customer wanted = *current;
-    struct address_given emails = {"emails", "email",
-                                   given_has(given, &customer_record, "emails"),
+    struct address_given emails = {"emails", "email", given_has(given, &customer_record, "emails"),
                                    given_has(given, &customer_record, "email")};
-    struct address_given phones = {"phones", "phone",
-                                   given_has(given, &customer_record, "phones"),
+    struct address_given phones = {"phones", "phone", given_has(given, &customer_record, "phones"),
                                    given_has(given, &customer_record, "phone")};
 
     TRY(record_merge(&customer_record, given, patch, &wanted, cx->arena, cx->error));
@@ -671,8 +663,7 @@ enum err customer_set_field(struct ctx *cx, const struct customer *current, stru
     json_object_end(&copy.out);
     if (buf_failed(&buf))
         return error_fault(cx->error, "value", "too_long",
-                           "all custom fields together must have at most %zu bytes",
-                           FREE_JSON_MAX);
+                           "all custom fields together must have at most %zu bytes", FREE_JSON_MAX);
     wanted.custom_fields = buf_str(&buf);
     return customer_save(cx, current, &wanted, out);
 }

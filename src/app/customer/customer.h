@@ -49,7 +49,7 @@ struct customer {
     struct uuid id;
     struct str external_id;
     struct str name;
-    struct str name_folded; /* the sort key */
+    struct str name_folded;     /* the sort key */
     struct list emails, phones; /* struct customer_address; one primary in each */
     struct str email, phone;    /* the primary ones */
     struct str locale, timezone;
@@ -58,7 +58,7 @@ struct customer {
     int status; /* enum customer_status */
     struct uuid owner_id;
     struct str owner_name;
-    struct list tags; /* struct str, in the order they were given */
+    struct list tags;         /* struct str, in the order they were given */
     struct str custom_fields; /* JSON object */
     struct customer_consent consent;
     /* The summary: kept by customer_touched() and its kin, never by people. */
@@ -81,8 +81,8 @@ enum err customer_get(struct ctx *cx, struct uuid id, struct customer *out);
 enum err customer_get_locked(struct ctx *cx, struct uuid id, struct customer *out);
 /* Also a deleted one. */
 enum err customer_get_any_locked(struct ctx *cx, struct uuid id, struct customer *out);
-enum err customer_find_external_locked(struct ctx *cx, struct str external_id,
-                                       struct customer *out, bool *there);
+enum err customer_find_external_locked(struct ctx *cx, struct str external_id, struct customer *out,
+                                       bool *there);
 enum err customer_get_external(struct ctx *cx, struct str external_id, struct customer *out);
 
 /* Creates: defaults (status new), rules, words for search, event contact_created. Where
@@ -182,7 +182,7 @@ enum err customer_notes(struct ctx *cx, struct uuid customer_id, int64_t before_
 struct touch {
     struct uuid interaction_id;
     struct uuid customer_id;
-    bool outbound; /* else inbound */
+    bool outbound;     /* else inbound */
     struct str method; /* the interaction type's name: "call" */
     int64_t started_at;
 };

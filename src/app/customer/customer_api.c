@@ -48,8 +48,8 @@ static enum err take_owner(const struct decoding *in, const struct json_t *value
 {
     struct change *change = record;
 
-    if (json_kind_of(value) != JSON_IS_TEXT || !uuid_parse(json_value_text(value),
-                                                           &change->owner_id))
+    if (json_kind_of(value) != JSON_IS_TEXT ||
+        !uuid_parse(json_value_text(value), &change->owner_id))
         return decoding_fault(in, "owner_id", "bad_format", "must be a UUID or null");
     return OK;
 }
@@ -63,8 +63,7 @@ static void put_owner(struct json_out *out, const void *record)
 #define OWNER_FIELD                                                                                \
     VIEW_OF(change, "owner_id", owner_id, put_owner, take_owner, NULLABLE,                         \
             .schema = "{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"}")
-#define IDS_FIELD                                                                                  \
-    FIELD(change, ids, F_LIST, REQUIRED, .of = F_UUID, .min = 1, .max = BULK_ROWS_MAX)
+#define IDS_FIELD FIELD(change, ids, F_LIST, REQUIRED, .of = F_UUID, .min = 1, .max = BULK_ROWS_MAX)
 
 static const struct field owner_fields[] = {OWNER_FIELD};
 static const struct record owner_body = RECORD_NAMED("CustomerOwner", change, owner_fields);
@@ -92,8 +91,7 @@ static const struct field bulk_tag_fields[] = {
     FIELD(change, remove, F_LIST, 0, .of = F_TEXT, .unique = true, .max = CUSTOMER_TAGS_MAX,
           .doc = "Tags that each of them loses"),
 };
-static const struct record bulk_tag_body =
-    RECORD_NAMED("CustomerBulkTag", change, bulk_tag_fields);
+static const struct record bulk_tag_body = RECORD_NAMED("CustomerBulkTag", change, bulk_tag_fields);
 
 /* {"value": …}: any JSON but null. The handler takes its bytes. */
 struct field_value {
@@ -116,7 +114,7 @@ static void put_value(struct json_out *out, const void *record)
 
 static const struct field value_fields[] = {
     VIEW_OF(field_value, "value", given, put_value, take_value, REQUIRED | WRITE_ONLY,
-         .schema = "{\"not\":{\"type\":\"null\"}}"),
+            .schema = "{\"not\":{\"type\":\"null\"}}"),
 };
 static const struct record value_body = RECORD_NAMED("CustomFieldValue", field_value, value_fields);
 
@@ -137,10 +135,10 @@ static enum err list(struct req *rq)
     struct list rows;
 
     page_upwards(page);
-    TRY(customer_list(&rq->cx, rq->query,
-                      &(struct customer_place){page->cursor_text, page->cursor_id,
-                                               page->limit + 1, page->offset},
-                      &rows, &total.rows, &total.capped));
+    TRY(customer_list(
+        &rq->cx, rq->query,
+        &(struct customer_place){page->cursor_text, page->cursor_id, page->limit + 1, page->offset},
+        &rows, &total.rows, &total.capped));
     return reply_list(rq, &customer_record, &rows, total, customer_key);
 }
 
@@ -203,8 +201,7 @@ static enum err put_external(struct req *rq)
                    : reply_record(rq, &customer_record, &customer);
 }
 
-static enum err delete(struct req *rq)
-{
+static enum err delete (struct req *rq) {
     struct customer current = {0};
 
     TRY(current_customer(rq, &current));
@@ -372,8 +369,7 @@ static enum err tag_row(struct req *rq, const struct bulk_row *row, struct uuid 
         TRY(customer_tag(&rq->cx, &current, *LIST_AT(change->remove, struct str, i), false,
                          &current));
     for (size_t i = 0; i < change->add.count; i++)
-        TRY(customer_tag(&rq->cx, &current, *LIST_AT(change->add, struct str, i), true,
-                         &current));
+        TRY(customer_tag(&rq->cx, &current, *LIST_AT(change->add, struct str, i), true, &current));
     return OK;
 }
 

@@ -5,10 +5,10 @@
 #include "app/timeline/timeline.h"
 #include "db/counts.h"
 
-#define WORDS_MAX 512      /* entries of one customer */
-#define SUFFIXES_MAX 16    /* of one word without spaces inside */
-#define NUMBER_OFFSETS 4   /* E.164 country codes have up to three digits */
-#define KEPT_TAG_MAX 64    /* bytes: the longest key of a kept total */
+#define WORDS_MAX 512    /* entries of one customer */
+#define SUFFIXES_MAX 16  /* of one word without spaces inside */
+#define NUMBER_OFFSETS 4 /* E.164 country codes have up to three digits */
+#define KEPT_TAG_MAX 64  /* bytes: the longest key of a kept total */
 
 struct words {
     struct ctx *cx;
@@ -179,8 +179,8 @@ static enum err run_tags(struct ctx *cx, const struct query *query, struct uuid 
 static enum err add_to_lists(struct ctx *cx, const struct customer *customer, int64_t delta)
 {
     TRY(count_add(cx, "customers", STR(""), delta));
-    TRY(count_add(cx, "customers.status",
-                  str_of(enum_name(&customer_statuses, customer->status)), delta));
+    TRY(count_add(cx, "customers.status", str_of(enum_name(&customer_statuses, customer->status)),
+                  delta));
     if (!uuid_is_none(customer->owner_id))
         TRY(count_add_uuid(cx, "customers.owner", customer->owner_id, delta));
     if (!uuid_is_none(customer->company_id))

@@ -218,8 +218,8 @@ static struct way way_by_filter(const struct customer_filter *filter)
     if (filter->status != 0)
         return (struct way){&sql_customer_page_by_status, &sql_customer_count_by_status,
                             v_enum(&customer_statuses, filter->status), v_text(STR_NULL)};
-    return (struct way){&sql_customer_page_filtered, &sql_customer_count_filtered,
-                        v_text(STR_NULL), v_text(STR_NULL)};
+    return (struct way){&sql_customer_page_filtered, &sql_customer_count_filtered, v_text(STR_NULL),
+                        v_text(STR_NULL)};
 }
 
 /* The lists whose totals are kept: how many rows, where *kept. */

@@ -39,9 +39,8 @@ static enum err record_event(struct ctx *cx, const struct customer_note *note, c
 enum err customer_note_add(struct ctx *cx, struct uuid customer_id, struct str text,
                            struct customer_note *out)
 {
-    struct customer_note note = {.id = uuid_new(cx->ids, cx->now_us),
-                                 .customer_id = customer_id,
-                                 .text = text};
+    struct customer_note note = {
+        .id = uuid_new(cx->ids, cx->now_us), .customer_id = customer_id, .text = text};
     struct customer customer = {0};
 
     TRY(customer_get_locked(cx, customer_id, &customer));

@@ -212,8 +212,7 @@ static enum err count_planned(struct ctx *cx, const struct planned *due)
                                 due->started_at.value};
     struct summary row = {0};
 
-    TRY(db_run(cx, &sql_planned_touch_take,
-               ARGS({"interaction_id", v_uuid(due->interaction_id)})));
+    TRY(db_run(cx, &sql_planned_touch_take, ARGS({"interaction_id", v_uuid(due->interaction_id)})));
     if (db_changed(cx) == 0) /* another node was first */
         return OK;
     TRY(lock(cx, &sql_customer_summary_lock, due->customer_id, &row));
@@ -226,8 +225,7 @@ enum err customer_count_due(struct ctx *cx, int64_t limit, int64_t *counted)
     struct list due;
     enum err result = OK;
 
-    TRY(db_all(cx, &sql_planned_touches_due, ARGS({"limit", v_int(limit)}), &planned_record,
-               &due));
+    TRY(db_all(cx, &sql_planned_touches_due, ARGS({"limit", v_int(limit)}), &planned_record, &due));
     for (size_t i = 0; i < due.count && result == OK; i++) {
         const struct planned *one = LIST_AT(due, struct planned, i);
 

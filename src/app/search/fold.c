@@ -13,8 +13,8 @@ static const struct {
     utf8proc_int32_t from;
     const char *to;
 } plain_letters[] = {
-    {0x00E6, "ae"}, {0x00F0, "d"}, {0x00F8, "o"}, {0x00FE, "th"}, {0x0111, "d"}, {0x0127, "h"},
-    {0x0131, "i"},  {0x0142, "l"}, {0x0153, "oe"}, {0x0167, "t"}, {0x0180, "b"}, {0x0268, "i"},
+    {0x00E6, "ae"}, {0x00F0, "d"}, {0x00F8, "o"},  {0x00FE, "th"}, {0x0111, "d"}, {0x0127, "h"},
+    {0x0131, "i"},  {0x0142, "l"}, {0x0153, "oe"}, {0x0167, "t"},  {0x0180, "b"}, {0x0268, "i"},
 };
 
 static void add_point(struct buf *out, utf8proc_int32_t point)

@@ -34,8 +34,7 @@ static const struct field session_fields[] = {
 };
 const struct record session_record = RECORD_NAMED("Session", session, session_fields);
 
-enum err session_require(struct ctx *cx, struct uuid id, struct uuid customer_id,
-                         const char *field)
+enum err session_require(struct ctx *cx, struct uuid id, struct uuid customer_id, const char *field)
 {
     struct session found = {0};
     bool there = false;

@@ -59,8 +59,8 @@ static enum err list_of_customer(struct req *rq)
     struct uuid id;
 
     TRY(path_id(rq, 0, &id));
-    TRY(session_list(&rq->cx, id, page->cursor_time, page->cursor_id, page->limit + 1,
-                     page->offset, &rows, &total.rows));
+    TRY(session_list(&rq->cx, id, page->cursor_time, page->cursor_id, page->limit + 1, page->offset,
+                     &rows, &total.rows));
     return reply_list(rq, &session_record, &rows, total, session_key);
 }
 

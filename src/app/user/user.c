@@ -320,10 +320,9 @@ static enum err give_company(struct ctx *cx, struct uuid id, struct uuid from, s
 }
 
 /* Each in memory of its own: people own thousands. */
-static enum err give_all(struct ctx *cx, const struct query *owned, struct uuid from,
-                         struct uuid heir,
-                         enum err (*give)(struct ctx *cx, struct uuid id, struct uuid from,
-                                          struct uuid heir))
+static enum err
+give_all(struct ctx *cx, const struct query *owned, struct uuid from, struct uuid heir,
+         enum err (*give)(struct ctx *cx, struct uuid id, struct uuid from, struct uuid heir))
 {
     struct ctx own = *cx;
     struct list rows;

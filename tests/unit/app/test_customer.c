@@ -32,9 +32,8 @@ static enum err make_people(struct ctx *cx, void *context)
     TRY(tenant_found(cx, &in, &made));
     people->tenant_id = made.tenant.id;
     people->user_id = made.admin.id;
-    cx->actor = (struct actor){.role = ROLE_ADMIN,
-                               .tenant_id = people->tenant_id,
-                               .user_id = people->user_id};
+    cx->actor = (struct actor){
+        .role = ROLE_ADMIN, .tenant_id = people->tenant_id, .user_id = people->user_id};
     TRY(customer_create(cx, &customer, &created));
     people->customer_id = created.id;
     return OK;
@@ -45,9 +44,8 @@ static enum err run_ask(struct ctx *cx, void *context)
     struct people *people = context;
 
     cx->now_us = NOW_US;
-    cx->actor = (struct actor){.role = ROLE_ADMIN,
-                               .tenant_id = people->tenant_id,
-                               .user_id = people->user_id};
+    cx->actor = (struct actor){
+        .role = ROLE_ADMIN, .tenant_id = people->tenant_id, .user_id = people->user_id};
     return people->ask(cx, people);
 }
 
@@ -201,12 +199,14 @@ static bool finds(struct ctx *cx, const char *q)
 
 static enum err ask_search(struct ctx *cx, struct people *people)
 {
-    static const char *const hits[] = {"zoe",     "ZOË",       "z",          "brien",   "obrien",
-                                       "o'brien", "brien zoe", "zoe.obrien@exam", "example", "crm",
-                                       "crm-007", "7",         "+49 30 12",  "0301234", "0049301",
-                                       "crm zoe obr", "=zoe.obrien@e", "<zoe.obrien@e"};
-    static const char *const misses[] = {"oe", "zoex", "brien anna", "xample", "@", "345678",
-                                         "zoe.obrien@example.org", "..."};
+    static const char *const hits[] = {
+        "zoe",           "ZOË",          "z",         "brien",
+        "obrien",        "o'brien",      "brien zoe", "zoe.obrien@exam",
+        "example",       "crm",          "crm-007",   "7",
+        "+49 30 12",     "0301234",      "0049301",   "crm zoe obr",
+        "=zoe.obrien@e", "<zoe.obrien@e"};
+    static const char *const misses[] = {
+        "oe", "zoex", "brien anna", "xample", "@", "345678", "zoe.obrien@example.org", "..."};
 
     (void)people;
     for (size_t i = 0; i < COUNT_OF(hits); i++) {
@@ -303,10 +303,11 @@ static void test_each_kind_of_change_has_its_event(void **state)
         const char *type;
         int64_t first, second;
     } expected[] = {
-        {"contact_created", 1, 1},   {"contact_updated", 1, 1},      {"status_changed", 1, 1},
-        {"agent_assigned", 1, 1},    {"agent_unassigned", 0, 1},     {"agent_transferred", 0, 0},
-        {"tag_added", 2, 2},         {"tag_removed", 0, 1},          {"custom_field_set", 2, 3},
-        {"custom_field_cleared", 0, 1},
+        {"contact_created", 1, 1},  {"contact_updated", 1, 1},
+        {"status_changed", 1, 1},   {"agent_assigned", 1, 1},
+        {"agent_unassigned", 0, 1}, {"agent_transferred", 0, 0},
+        {"tag_added", 2, 2},        {"tag_removed", 0, 1},
+        {"custom_field_set", 2, 3}, {"custom_field_cleared", 0, 1},
     };
 
     assert_int_equal(store_kit_run(people.store, TX_WRITE, make_people, &people), OK);

@@ -49,9 +49,11 @@ static void test_spaces_become_one(void **state)
     (void)state;
     assert_folds(" \t Anna \xC2\xA0\n  Lee ", "anna lee");
     assert_folds("", "");
-    assert_folds("\xCC\x88", "");     /* a mark alone */
-    assert_folds("a\xC2\xAD" "b", "ab"); /* a soft hyphen */
-    assert_folds("\xC2\xA8x", "x");   /* a mark's own letter: space and mark */
+    assert_folds("\xCC\x88", ""); /* a mark alone */
+    assert_folds("a\xC2\xAD"
+                 "b",
+                 "ab");             /* a soft hyphen */
+    assert_folds("\xC2\xA8x", "x"); /* a mark's own letter: space and mark */
 }
 
 static void test_scripts_without_case_stay(void **state)
