@@ -88,6 +88,8 @@ static enum csv_result finish(struct csv *csv, enum csv_result result)
 
 enum csv_result csv_line(struct csv *csv, struct str line, bool last, struct csv_row *out)
 {
+    const char *bytes;
+
     csv->line++;
     if (!csv->open) {
         csv->open = true;
@@ -107,8 +109,10 @@ enum csv_result csv_line(struct csv *csv, struct str line, bool last, struct csv
         return finish(csv, CSV_FAULTY);
     if (!csv->whole)
         return csv->parser.pstate == NOT_BEGUN ? finish(csv, CSV_NOTHING) : CSV_ROW_OPEN;
+    /* Where all cells are empty, nothing was ever kept. */
+    bytes = csv->bytes.ptr != NULL ? csv->bytes.ptr : "";
     for (size_t i = 0; i < csv->count; i++)
-        csv->cells[i] = (struct str){csv->bytes.ptr + csv->places[i].from, csv->places[i].len};
+        csv->cells[i] = (struct str){bytes + csv->places[i].from, csv->places[i].len};
     out->count = csv->count;
     return finish(csv, CSV_ROW_DONE);
 }

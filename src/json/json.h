@@ -81,6 +81,8 @@ void json_object_end(struct json_out *out);
 void json_array_begin(struct json_out *out);
 void json_array_end(struct json_out *out);
 void json_key(struct json_out *out, struct str key);
+/* The same for a key that is written as JSON already, colon and all. */
+void json_key_raw(struct json_out *out, struct str key_and_colon);
 void json_text(struct json_out *out, struct str text); /* ptr NULL gives null */
 void json_int(struct json_out *out, int64_t value);
 /* The shortest form that reads back the same; what is no number (infinite) gives null.

@@ -183,6 +183,18 @@ void json_key(struct json_out *out, struct str key)
     out->need_comma = false;
 }
 
+void json_key_raw(struct json_out *out, struct str key_and_colon)
+{
+    char *to = buf_reserve(out->buf, key_and_colon.len + 1);
+
+    if (!to)
+        return;
+    *to = ',';
+    memcpy(to + out->need_comma, key_and_colon.ptr, key_and_colon.len);
+    buf_commit(out->buf, key_and_colon.len + (size_t)out->need_comma);
+    out->need_comma = false;
+}
+
 void json_text(struct json_out *out, struct str text)
 {
     if (!text.ptr) {

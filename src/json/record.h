@@ -144,6 +144,7 @@ struct given_object {
 
 struct field {
     const char *name;   /* in JSON */
+    struct str key;     /* the name as JSON writes it, with its colon: the macros below make it */
     const char *column; /* in rows and parameters; NULL: the same as name */
     enum field_type type;
     unsigned flags;
@@ -171,8 +172,10 @@ struct record {
 };
 
 /* clang-format off */
+#define FIELD_KEY(literal) {"\"" literal "\":", sizeof("\"" literal "\":") - 1}
 #define FIELD(type_name, member, field_type, field_flags, ...)                                     \
     {.name = #member,                                                                              \
+     .key = FIELD_KEY(#member),                                                                    \
      .type = (field_type),                                                                         \
      .flags = (field_flags),                                                                       \
      .offset = offsetof(struct type_name, member),                                                 \
@@ -180,7 +183,8 @@ struct record {
      __VA_ARGS__}
 /* The same with another spelling in JSON; the column keeps the member's name. */
 #define FIELD_AS(type_name, json_name, member, field_type, field_flags, ...)                       \
-    {.name = (json_name),                                                                          \
+    {.name = json_name,                                                                            \
+     .key = FIELD_KEY(json_name),                                                                  \
      .column = #member,                                                                            \
      .type = (field_type),                                                                         \
      .flags = (field_flags),                                                                       \
@@ -188,7 +192,8 @@ struct record {
      .size = sizeof(((struct type_name *)0)->member),                                              \
      __VA_ARGS__}
 #define VIEW(json_name, put_function, take_function, field_flags, ...)                             \
-    {.name = (json_name),                                                                          \
+    {.name = json_name,                                                                            \
+     .key = FIELD_KEY(json_name),                                                                  \
      .type = F_VIEW,                                                                               \
      .flags = (field_flags) | NO_COLUMN,                                                           \
      .put = (put_function),                                                                        \
@@ -196,7 +201,8 @@ struct record {
      __VA_ARGS__}
 /* A view of one member, which its `take` fills: record_merge() copies that. */
 #define VIEW_OF(type_name, json_name, member, put_function, take_function, field_flags, ...)       \
-    {.name = (json_name),                                                                          \
+    {.name = json_name,                                                                            \
+     .key = FIELD_KEY(json_name),                                                                  \
      .type = F_VIEW,                                                                               \
      .flags = (field_flags) | NO_COLUMN,                                                           \
      .offset = offsetof(struct type_name, member),                                                 \

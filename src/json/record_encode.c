@@ -90,7 +90,10 @@ static void encode_record(const struct record *record, const void *value, bool w
             continue;
         if (field->flags & OMIT_NULL && field_is_null(field, value))
             continue;
-        json_key(out, str_of(field->name));
+        if (field->key.ptr)
+            json_key_raw(out, field->key);
+        else
+            json_key(out, str_of(field->name));
         encode_field(field, value, with_secrets, out);
     }
     json_object_end(out);

@@ -49,6 +49,8 @@ forEachStore((store) => {
     test('the external id names one company', async () => {
         const first = await site.admin.put('/companies/external/e-1', { name: 'First' });
         assert.equal(first.status, 201, first.text);
+        const stale = await site.admin.put('/companies/external/e-1', { name: 'Lost' }, { headers: { 'if-match': '"9"' } });
+        assert.equal(stale.status, 412);
         const again = await site.admin.put('/companies/external/e-1', { name: 'Second' });
         assert.deepEqual([again.status, again.body.id, again.body.version], [200, first.body.id, 2]);
         assert.equal((await site.admin.post('/companies', { name: 'x', external_id: 'e-1' })).status, 409);

@@ -94,7 +94,7 @@ forEachStore((store) => {
             [{ phones: [{ number: '+4930123456', primary: true }, { number: '+4930123457', primary: true }] }, 'phones primary'],
             [{ email: 'x@b.example', emails: [{ address: 'a@b.example' }] }, 'email not_one_of'],
             [{ tags: ['x'.repeat(65)] }, 'tags[0] bad_format'],
-        ] as const) {
+        ] as [object, string][]) {
             const answer = await site.admin.post('/customers', { name: 'Faulty', ...fields });
             assert.equal(answer.status, 422, answer.text);
             assert.deepEqual(faults(answer.body), [fault]);
@@ -180,6 +180,8 @@ forEachStore((store) => {
             assert.deepEqual(await names(admin, query), [], query);
         }
         assert.equal((await admin.post('/customers', { name: 'New', external_id: 'gone' })).status, 409);
+        const stale = await admin.post(`/customers/${made.id}/restore`, undefined, { headers: { 'if-match': '"1"' } });
+        assert.equal(stale.status, 412);
         const back = await admin.post(`/customers/${made.id}/restore`);
         assert.equal(back.status, 200, back.text);
         assert.equal(back.body.version, 3);
@@ -207,6 +209,14 @@ forEachStore((store) => {
         assert.deepEqual(faults((await site.admin.put(`/customers/external/${'x'.repeat(256)}`, { name: 'x' })).body), ['external_id too_long']);
         const other = await make(site.admin, { external_id: 'put-3' });
         assert.equal((await site.admin.patch(`/customers/${other.id}`, { external_id: 'put-1' })).status, 409);
+        const stale = { headers: { 'if-match': '"1"' } };
+        assert.equal((await site.admin.put('/customers/external/put-1', { name: 'Lost' }, stale)).status, 412);
+        const fresh = { headers: { 'if-match': restored.headers.etag as string } };
+        assert.equal((await site.admin.put('/customers/external/put-1', { name: 'Kept' }, fresh)).status, 200);
+        for (const tag of ['"1"', '*']) {
+            const nobody = await site.admin.put('/customers/external/put-none', { name: 'x' }, { headers: { 'if-match': tag } });
+            assert.equal(nobody.status, 412, 'nothing is there that could match');
+        }
         const racing = await Promise.all(Array.from({ length: 8 }, (_, i) =>
             site.admin.put('/customers/external/race', { name: `Racer ${i}` })));
         assert.deepEqual(racing.map(({ status }) => status).sort(), [200, 200, 200, 200, 200, 200, 200, 201]);

@@ -141,6 +141,8 @@ forEachStore((store) => {
             assert.equal((await admin.del(at)).status, 204);
             assert.equal((await admin.get(at)).status, 404);
             assert.equal((await admin.del(at)).status, 404);
+            const stale = await admin.post(`${at}/restore`, undefined, { headers: { 'if-match': '"1"' } });
+            assert.equal(stale.status, 412);
             const restored = await admin.post(`${at}/restore`);
             assert.equal(restored.status, 200, restored.text);
             assert.equal(restored.body.subject, 'New');
@@ -477,7 +479,7 @@ forEachStore((store) => {
         for (const name of ['A', 'B']) companies.push((await boss.post('/companies', { name })).body.id);
         const customers: Json[] = [];
         for (const company_id of [null, ...companies]) customers.push(await makeCustomer(boss, { company_id }));
-        const sessions = [];
+        const sessions: string[] = [];
         for (const one of customers) sessions.push((await boss.post('/sessions', { customer_id: one.id })).body.id);
         const people = [boss, (await addPerson(boss, 'agent')).client];
         const all: Json[] = [];

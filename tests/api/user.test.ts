@@ -149,6 +149,21 @@ forEachStore((store) => {
         assert.equal((await client.get('/me')).status, 401, 'the key stays revoked');
     });
 
+    test('who has very much can leave too', async () => {
+        const { user: leaver } = await addPerson(site.admin, 'agent');
+        const stale = { headers: { 'if-match': '"7"' } };
+        assert.equal((await site.admin.post(`/users/${leaver.id}/deactivate`, {}, stale)).status, 412);
+        const custom_fields = { notes: 'x'.repeat(60_000) };
+        for (let portion = 0; portion < 4; portion++) {
+            const rows = Array.from({ length: 150 }, (_, i) => ({ name: `Large ${portion} ${i}`, owner_id: leaver.id, custom_fields }));
+            assert.equal((await site.admin.post('/customers/bulk', { rows })).body.failed, 0);
+        }
+        const left = await site.admin.post(`/users/${leaver.id}/deactivate`, {});
+        assert.equal(left.status, 200, left.text);
+        assert.equal((await site.admin.get(`/customers?owner_id=${leaver.id}`)).body.total, 0);
+        assert.equal((await site.admin.post(`/users/${leaver.id}/reactivate`, undefined, stale)).status, 412);
+    });
+
     test('the operator invites, lists, resets and deactivates', async () => {
         const made = await site.site.commandJson('user', 'invite', 'shell@acme.example', '--role', 'viewer', '--tenant', 'acme');
         assert.match(made.token, /^tpt_/);

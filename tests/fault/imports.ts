@@ -88,7 +88,7 @@ export async function killAfterRows(site: Site, victim: Process, rows: number): 
     const wanted = (await rowsDone(site)) + rows;
     let ended = false;
     void victim.finished.then(() => (ended = true));
-    while (!ended && (await rowsDone(site)) < wanted) await sleep(50);
+    while (!ended && (await rowsDone(site)) < wanted) await sleep(100);
     await sleep(Math.random() * 200);
     victim.kill('SIGKILL');
     await victim.finished;

@@ -191,6 +191,7 @@ struct touch {
 struct touched {
     struct str name;
     struct uuid company_id;
+    struct str company_name;
     int status; /* enum customer_status */
     struct maybe_int last_contacted_at;
     struct str last_contact_method;

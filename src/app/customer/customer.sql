@@ -297,7 +297,11 @@ c.id, c.name, c.company_id, c.status, c.last_contacted_at, c.last_contact_method
     c.contact_count, c.last_response_at, c.deleted_at
 
 -- query: customer_for_touch
-SELECT {summary_row} FROM customers c
+-- With its company's name, which the interaction is answered with.
+SELECT {summary_row},
+    (SELECT co.name FROM companies co
+     WHERE co.tenant_id = c.tenant_id AND co.id = c.company_id) AS company_name
+FROM customers c
 WHERE c.tenant_id = :tenant_id AND c.id = :id AND c.deleted_at IS NULL {for_update}
 
 -- query: customer_summary_lock

@@ -7,6 +7,7 @@ struct summary {
     struct uuid id;
     struct str name;
     struct uuid company_id;
+    struct str company_name;
     int status;
     struct maybe_int last_contacted_at;
     struct str last_contact_method;
@@ -19,6 +20,7 @@ static const struct field summary_fields[] = {
     FIELD(summary, id, F_UUID, 0),
     FIELD(summary, name, F_TEXT, 0),
     FIELD(summary, company_id, F_UUID, NULLABLE),
+    FIELD(summary, company_name, F_TEXT, NULLABLE),
     FIELD(summary, status, F_ENUM, 0, .names = &customer_statuses),
     FIELD(summary, last_contacted_at, F_TIME, NULLABLE),
     FIELD(summary, last_contact_method, F_TEXT, NULLABLE),
@@ -48,6 +50,7 @@ static void tell(const struct summary *row, struct touched *out)
     if (out)
         *out = (struct touched){.name = row->name,
                                 .company_id = row->company_id,
+                                .company_name = row->company_name,
                                 .status = row->status,
                                 .last_contacted_at = row->last_contacted_at,
                                 .last_contact_method = row->last_contact_method,

@@ -326,20 +326,14 @@ static enum err set_creator(struct ctx *cx, struct interaction *interaction)
     return OK;
 }
 
-/* The customer's own company needs no check, only its name. */
-static enum err default_company(struct ctx *cx, const struct touched *customer,
-                                struct interaction *interaction, struct interaction *checked)
+/* The customer's own company needs no check. */
+static void default_company(const struct touched *customer, struct interaction *interaction,
+                            struct interaction *checked)
 {
-    struct interaction named;
-    bool there;
-
     if (!uuid_is_none(interaction->company_id) || uuid_is_none(customer->company_id))
-        return OK;
+        return;
     interaction->company_id = checked->company_id = customer->company_id;
-    TRY(db_find(cx, &sql_interaction_company_name, ARGS({"id", v_uuid(customer->company_id)}),
-                &interaction_row_record, &named, &there));
-    interaction->company_name = named.company_name;
-    return OK;
+    interaction->company_name = customer->company_name;
 }
 
 static enum err insert(struct ctx *cx, const struct interaction *made)
@@ -371,7 +365,7 @@ enum err interaction_create(struct ctx *cx, const struct interaction *in, struct
     made.follow_up_due = interaction_due(&made);
     TRY(add_touch(cx, &made, &customer));
     made.customer_name = customer.name;
-    TRY(default_company(cx, &customer, &made, &checked));
+    default_company(&customer, &made, &checked);
     TRY(check_ids(cx, &checked, &made));
     TRY(check_chunk(cx, &made));
     TRY(set_number(cx, &made));

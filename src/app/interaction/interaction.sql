@@ -89,10 +89,6 @@ WHERE tenant_id = :tenant_id AND id = :id
 UPDATE interactions SET deleted_at = NULL, version = version + 1, updated_at = :now
 WHERE tenant_id = :tenant_id AND id = :id
 
--- query: interaction_company_name
-SELECT co.name AS company_name FROM companies co
-WHERE co.tenant_id = :tenant_id AND co.id = :id
-
 -- query: interaction_user_there
 SELECT 1 AS there FROM users u WHERE u.tenant_id = :tenant_id AND u.id = :id
 

@@ -3,6 +3,7 @@
 
 #include "app/customer/customer.h"
 #include "app/tenant/tenant.h"
+#include "db/counts.h"
 
 #include <stdio.h>
 
@@ -152,6 +153,56 @@ static enum err ask_planned(struct ctx *cx, struct people *people)
 static void test_a_planned_touch_counts_once_its_start_has_passed(void **state)
 {
     run(state, ask_planned);
+}
+
+static enum err ask_planned_and_deleted(struct ctx *cx, struct people *people)
+{
+    struct touch meeting = touch_at(people, 1, true, NOW_US + 1000);
+    struct customer current = {0};
+    int64_t counted;
+
+    TRY(customer_touched(cx, &meeting, NULL));
+    TRY(customer_get_locked(cx, people->customer_id, &current));
+    TRY(customer_delete(cx, &current));
+    cx->now_us = NOW_US + 1000;
+    TRY(customer_count_due(cx, 10, &counted));
+    assert_int_equal(counted, 1);
+    return OK;
+}
+
+static enum err ask_restored(struct ctx *cx, struct people *people)
+{
+    struct customer back = {0};
+
+    TRY(customer_restore(cx, people->customer_id, &back));
+    assert_int_equal(back.status, CUSTOMER_CONTACTED);
+    return OK;
+}
+
+static enum err ask_totals(struct ctx *cx, struct people *people)
+{
+    int64_t fresh, contacted;
+    struct customer current;
+
+    TRY(count_get(cx, "customers.status", STR("new"), &fresh));
+    TRY(count_get(cx, "customers.status", STR("contacted"), &contacted));
+    assert_int_equal(fresh, 0);
+    assert_int_equal(contacted, customer_get(cx, people->customer_id, &current) == OK);
+    return OK;
+}
+
+/* What comes to pass meanwhile is in its summary, and in no total until it is back. */
+static void test_a_deleted_customer_is_in_no_total(void **state)
+{
+    enum err (*const steps[])(struct ctx * cx, struct people * people) = {
+        ask_planned_and_deleted, ask_totals, ask_restored, ask_totals};
+    struct people people = {.store = *state};
+
+    assert_int_equal(store_kit_run(people.store, TX_WRITE, make_people, &people), OK);
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        people.ask = steps[i];
+        assert_int_equal(store_kit_run(people.store, TX_WRITE, run_ask, &people), OK);
+    }
 }
 
 static enum err ask_undone(struct ctx *cx, struct people *people)
@@ -335,6 +386,7 @@ static void test_each_kind_of_change_has_its_event(void **state)
         STORE_TEST(test_outbound_counts_and_the_latest_start_wins, store),                         \
             STORE_TEST(test_inbound_moves_only_contacted, store),                                  \
             STORE_TEST(test_a_planned_touch_counts_once_its_start_has_passed, store),              \
+            STORE_TEST(test_a_deleted_customer_is_in_no_total, store),                             \
             STORE_TEST(test_a_touch_can_be_taken_back, store),                                     \
             STORE_TEST(test_search_finds_by_beginnings, store),                                    \
             STORE_TEST(test_search_follows_the_row, store),                                        \

@@ -5,7 +5,10 @@
 #include "app/customer/customer.h"
 #include "app/tenant/tenant.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
+#include <time.h>
 
 struct team {
     struct actor actor;
@@ -150,6 +153,57 @@ static void test_nobody_takes_over(void **state)
     hand_over(*state, true);
 }
 
+/* Somebody gives the leaver a customer, and is not done yet when the leaver leaves. */
+struct late_gift {
+    struct test_store store;
+    struct team *team;
+    struct uuid customer;
+    sem_t given;
+    pthread_t thread;
+};
+
+static enum err give_late(struct ctx *cx, void *context)
+{
+    struct late_gift *gift = context;
+    const struct customer customer = {.name = STR("Late"), .owner_id = gift->team->leaver};
+    struct customer made = {0};
+
+    cx->actor = gift->team->actor;
+    TRY(customer_create(cx, &customer, &made));
+    gift->customer = made.id;
+    sem_post(&gift->given);
+    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+    return OK;
+}
+
+static void *run_gift(void *context)
+{
+    struct late_gift *gift = context;
+
+    must(store_kit_run(&gift->store, TX_WRITE, give_late, gift) == OK);
+    return NULL;
+}
+
+static void test_nothing_is_given_to_who_has_left(void **state)
+{
+    struct test_store *store = *state;
+    struct team team = {0};
+    struct late_gift gift = {.store = *store, .team = &team};
+    struct leaving leaving = {.team = &team};
+
+    assert_int_equal(store_kit_run(store, TX_WRITE, gather, &team), OK);
+    leaving.who = team.leaver;
+    leaving.heir = team.heir;
+    sem_init(&gift.given, 0, 0);
+    assert_int_equal(pthread_create(&gift.thread, NULL, run_gift, &gift), 0);
+    sem_wait(&gift.given);
+    assert_int_equal(store_kit_run(store, TX_WRITE, leave, &leaving), OK);
+    pthread_join(gift.thread, NULL);
+    sem_destroy(&gift.given);
+    team.customer = gift.customer;
+    assert_int_equal(store_kit_run(store, TX_READ, owners, &leaving), OK);
+}
+
 static void test_the_last_admin_stays(void **state)
 {
     struct test_store *store = *state;
@@ -167,6 +221,7 @@ static void test_the_last_admin_stays(void **state)
 #define TESTS(store)                                                                               \
     {                                                                                              \
         STORE_TEST(test_an_heir_takes_over, store), STORE_TEST(test_nobody_takes_over, store),     \
+            STORE_TEST(test_nothing_is_given_to_who_has_left, store),                              \
             STORE_TEST(test_the_last_admin_stays, store),                                          \
     }
 
