@@ -67,8 +67,10 @@ void store_kit_prepare(struct test_store *store, bool postgres)
     snprintf(store->schema, sizeof(store->schema), "test_%ld_%d", (long)getpid(), ++made);
     snprintf(sql, sizeof(sql), "CREATE SCHEMA %s", store->schema);
     run_on_postgres(sql);
-    snprintf(store->url, sizeof(store->url), "%s%soptions=-csearch_path%%3D%s", postgres_url(),
-             strchr(postgres_url(), '?') ? "&" : "?", store->schema);
+    /* Named by the schema: programs that run at the same time tell their connections apart. */
+    snprintf(store->url, sizeof(store->url), "%s%soptions=-csearch_path%%3D%s&application_name=%s",
+             postgres_url(), strchr(postgres_url(), '?') ? "&" : "?", store->schema,
+             store->schema);
     store->options.url = store->url;
     store->options.connections = 4;
 }

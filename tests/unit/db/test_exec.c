@@ -616,8 +616,8 @@ static void test_store_full(void **state)
 static const struct query end_others_query = {
     .name = "end_others",
     SAME("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-         "WHERE application_name = 'touchpoint' AND pid <> pg_backend_pid() "
-         "AND datname = current_database()"),
+         "WHERE application_name = current_setting('application_name') "
+         "AND pid <> pg_backend_pid()"),
 };
 static const struct query end_self_query = {
     .name = "end_self", SAME("SELECT count(pg_terminate_backend(pg_backend_pid()))")};
