@@ -30,7 +30,7 @@ static void draw(const struct progress *progress, int64_t count, int64_t now_us)
         return;
     }
     fputs("\r[", stderr);
-    for (int i = 0; i < BAR_CELLS; i++)
+    for (int64_t i = 0; i < BAR_CELLS; i++)
         fputc(i * 100 < share * BAR_CELLS ? '#' : ' ', stderr);
     fprintf(stderr, "] %3lld %%  %lld %s, %lld a second ", (long long)share, (long long)count,
             progress->noun, rate);

@@ -108,19 +108,21 @@ static enum err close_portion(struct req *rq, struct portion *portion)
 
 static enum err take_rows(struct req *rq)
 {
-    struct portion portion = {0};
+    struct portion *portion = ARENA_NEW(rq->cx.arena, struct portion);
     struct uuid id;
 
-    TRY(path_id(rq, 0, &id));
-    TRY(import_get_locked(&rq->cx, id, &portion.import));
-    portion.is_new = ARENA_ARRAY(rq->cx.arena, rq->row_count, bool);
-    portion.errors = arena_array(rq->cx.arena, rq->row_count, sizeof *portion.errors);
-    if (portion.is_new == NULL || portion.errors == NULL)
+    if (portion == NULL)
         return error_set(rq->cx.error, ERR_TOO_LARGE, "The portion is too large.");
-    TRY(place_rows(rq, &portion));
-    rq->user = &portion;
+    TRY(path_id(rq, 0, &id));
+    TRY(import_get_locked(&rq->cx, id, &portion->import));
+    portion->is_new = ARENA_ARRAY(rq->cx.arena, rq->row_count, bool);
+    portion->errors = arena_array(rq->cx.arena, rq->row_count, sizeof *portion->errors);
+    if (portion->is_new == NULL || portion->errors == NULL)
+        return error_set(rq->cx.error, ERR_TOO_LARGE, "The portion is too large.");
+    TRY(place_rows(rq, portion));
+    rq->user = portion;
     TRY(reply_rows(rq, take_row));
-    return close_portion(rq, &portion);
+    return close_portion(rq, portion);
 }
 
 static enum err finish(struct req *rq)

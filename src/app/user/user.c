@@ -391,12 +391,12 @@ static enum err check_heir(struct ctx *cx, struct uuid id, struct uuid heir)
 
 static enum err set_active(struct ctx *cx, struct uuid id, bool active, struct user *out)
 {
-    return db_one(
-        cx, &sql_user_set_active,
-        ARGS({"id", v_uuid(id)}, {"active", v_bool(active)},
-             {"deactivated_at",
-              v_maybe_time(active ? (struct maybe_int){0} : (struct maybe_int)SOME(cx->now_us))}),
-        &user_record, out);
+    const struct maybe_int deactivated_at = {!active, cx->now_us};
+
+    return db_one(cx, &sql_user_set_active,
+                  ARGS({"id", v_uuid(id)}, {"active", v_bool(active)},
+                       {"deactivated_at", v_maybe_time(deactivated_at)}),
+                  &user_record, out);
 }
 
 enum err user_deactivate(struct ctx *cx, struct uuid id, struct uuid heir, struct user *out)

@@ -69,8 +69,7 @@ void store_kit_prepare(struct test_store *store, bool postgres)
     run_on_postgres(sql);
     /* Named by the schema: programs that run at the same time tell their connections apart. */
     snprintf(store->url, sizeof(store->url), "%s%soptions=-csearch_path%%3D%s&application_name=%s",
-             postgres_url(), strchr(postgres_url(), '?') ? "&" : "?", store->schema,
-             store->schema);
+             postgres_url(), strchr(postgres_url(), '?') ? "&" : "?", store->schema, store->schema);
     store->options.url = store->url;
     store->options.connections = 4;
 }
