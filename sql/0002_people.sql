@@ -178,15 +178,17 @@ CREATE INDEX customers_owner ON customers (tenant_id, owner_id, name_folded, id)
 CREATE INDEX customers_company ON customers (tenant_id, company_id, name_folded, id)
     WHERE deleted_at IS NULL AND company_id IS NOT NULL;
 
--- Who has which tag, so that "all with this tag" is an index range.
+-- Who has which tag, and the customer's name once more, so that "all with this tag" is an
+-- index range in the order of names.
 CREATE TABLE customer_tags (
     tenant_id uuid NOT NULL,
     tag {text} NOT NULL,
+    name_folded {text} NOT NULL,
     customer_id uuid NOT NULL,
-    UNIQUE (tenant_id, tag, customer_id),
+    UNIQUE (tenant_id, customer_id, tag),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
 );
-CREATE INDEX customer_tags_customer ON customer_tags (tenant_id, customer_id, tag);
+CREATE INDEX customer_tags_name ON customer_tags (tenant_id, tag, name_folded, customer_id);
 
 -- The words by which a person is found: folded words of the names, whole addresses and
 -- their parts, numbers, the external id. Prefix search is a range of this index, alike on

@@ -48,7 +48,8 @@ struct arena {
     struct block *shared; /* the block that allocations are cut from; the oldest is `first` */
     struct block *large;  /* one allocation each */
     struct deferred *deferred;
-    char *newest; /* the newest allocation inside `shared` */
+    struct block *sealed; /* `large` at the newest mark: what stands there must stay there */
+    char *newest;         /* the newest allocation inside `shared`, since the newest mark */
     size_t budget, used, next_bytes;
     bool exhausted;
     struct block first;
@@ -63,6 +64,7 @@ static void start(struct arena *arena)
 {
     arena->shared = &arena->first;
     arena->large = NULL;
+    arena->sealed = NULL;
     arena->deferred = NULL;
     arena->newest = NULL;
     arena->used = 0;
@@ -96,14 +98,19 @@ static void free_blocks(struct block *block, const struct block *end)
     }
 }
 
-static void empty(struct arena *arena)
+static void run_deferred(struct arena *arena, const struct deferred *end)
 {
-    while (arena->deferred) {
+    while (arena->deferred != end) {
         struct deferred *deferred = arena->deferred;
 
         arena->deferred = deferred->older;
         deferred->release(deferred->what);
     }
+}
+
+static void empty(struct arena *arena)
+{
+    run_deferred(arena, NULL);
     free_blocks(arena->large, NULL);
     free_blocks(arena->shared, &arena->first);
 }
@@ -121,6 +128,34 @@ void arena_reset(struct arena *arena)
 {
     empty(arena);
     start(arena);
+}
+
+struct arena_mark arena_mark(struct arena *arena)
+{
+    arena->sealed = arena->large;
+    arena->newest = NULL;
+    return (struct arena_mark){.shared = arena->shared,
+                               .large = arena->large,
+                               .deferred = arena->deferred,
+                               .shared_used = arena->shared->used,
+                               .used = arena->used,
+                               .next_bytes = arena->next_bytes,
+                               .exhausted = arena->exhausted};
+}
+
+void arena_release(struct arena *arena, struct arena_mark mark)
+{
+    run_deferred(arena, mark.deferred);
+    free_blocks(arena->large, mark.large);
+    free_blocks(arena->shared, mark.shared);
+    arena->large = arena->sealed = mark.large;
+    arena->shared = mark.shared;
+    arena->shared->used = mark.shared_used;
+    HIDE(arena->shared->data + mark.shared_used, arena->shared->size - mark.shared_used);
+    arena->newest = NULL;
+    arena->used = mark.used;
+    arena->next_bytes = mark.next_bytes;
+    arena->exhausted = mark.exhausted;
 }
 
 static void *exhaust(struct arena *arena)
@@ -227,7 +262,7 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_siz
         return old;
     if (new_size > arena->budget)
         return exhaust(arena);
-    if (arena->large && old == arena->large->data) {
+    if (arena->large != arena->sealed && old == arena->large->data) {
         if (!affords(arena, rounded(new_size) - rounded(old_size)))
             return exhaust(arena);
         return grow_large(arena, old_size, new_size);

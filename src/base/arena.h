@@ -28,6 +28,19 @@ size_t arena_used(const struct arena *arena);
  * past the budget. */
 bool arena_defer(struct arena *arena, void (*release)(void *), void *what);
 
+/* A place to come back to. Opaque; good until an older one is come back to, or the arena ends. */
+struct arena_mark {
+    void *shared, *large, *deferred;
+    size_t shared_used, used, next_bytes;
+    bool exhausted;
+};
+
+/* What was allocated before the mark is not grown in place after it. */
+struct arena_mark arena_mark(struct arena *arena);
+/* Gives back what was allocated since, and runs what was deferred since, last first. The mark
+ * can be come back to again. */
+void arena_release(struct arena *arena, struct arena_mark mark);
+
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, count, type) ((type *)arena_array((arena), (count), sizeof(type)))
 

@@ -18,7 +18,8 @@
 #define PORTION_BYTES_MAX MIB(8)
 /* A row stands in a portion with some bytes to spare; past this the portion is sent. */
 #define PORTION_BYTES_FULL MIB(4)
-#define HASH_LEN (2 * crypto_hash_sha256_BYTES)
+#define LINE_BYTES (CSV_ROW_BYTES_MAX + 1) /* one more shows that a line is too long */
+#define HASH_LEN ((size_t)2 * crypto_hash_sha256_BYTES)
 
 struct import_run {
     const struct options *options;
@@ -124,8 +125,13 @@ static bool send_portion(struct import_run *run)
     return true;
 }
 
-static void take_row(struct import_run *run, enum csv_result result, const struct csv_row *row)
+static void take_row(struct import_run *run, enum csv_result result, bool too_long,
+                     const struct csv_row *row)
 {
+    char reason[64] = "it is not well-formed CSV";
+
+    if (too_long)
+        snprintf(reason, sizeof reason, "it is longer than %zu bytes", CSV_ROW_BYTES_MAX);
     run->row++;
     if (run->row < run->next_row) {
         /* Done before; but a date without a year follows from the rows before it. */
@@ -141,36 +147,64 @@ static void take_row(struct import_run *run, enum csv_result result, const struc
     if (result == CSV_ROW_DONE)
         mapping_row(run->mapping, row, run->row, &run->out);
     else
-        mapping_refusal(row->line, run->row, "it is not well-formed CSV", &run->out);
+        mapping_refusal(row->line, run->row, reason, &run->out);
     run->portion_rows++;
+}
+
+/* Reads a line with its end; of one that is too long for a row no more than shows that, and
+ * the rest is passed over. False at the end of the file. */
+static bool read_line(struct import_run *run, char line[LINE_BYTES], struct str *out)
+{
+    size_t len = 0;
+    int c;
+
+    while ((c = getc(run->file)) != EOF) {
+        if (len < LINE_BYTES)
+            line[len++] = (char)c;
+        run->progress.done++;
+        if (c == '\n')
+            break;
+    }
+    *out = (struct str){line, len};
+    return len > 0;
+}
+
+static bool take_header(struct import_run *run, enum csv_result result, const struct csv_row *row)
+{
+    if (result == CSV_ROW_DONE)
+        return mapping_header(run->mapping, row);
+    fprintf(stderr,
+            "touchpoint: line %lld is no header: it is not well-formed CSV, or longer than %zu "
+            "bytes\n",
+            (long long)row->line, CSV_ROW_BYTES_MAX);
+    return false;
 }
 
 static bool read_rows(struct import_run *run)
 {
-    char *line = NULL;
-    size_t line_size = 0;
-    ssize_t len;
+    char *line = malloc(LINE_BYTES);
+    struct str text;
     bool header = false;
-    bool fine = true;
+    bool fine = line != NULL;
 
+    if (!fine)
+        fprintf(stderr, "touchpoint: there is no memory for a line\n");
     open_portion(run);
-    while (fine && !interrupted && (len = getline(&line, &line_size, run->file)) >= 0) {
+    while (fine && !interrupted && read_line(run, line, &text)) {
         const int next = getc(run->file);
         struct csv_row row;
         enum csv_result result;
 
         if (next != EOF)
             ungetc(next, run->file);
-        result = csv_line(run->csv, (struct str){line, (size_t)len}, next == EOF, &row);
-        run->progress.done += len;
+        result = csv_line(run->csv, text, next == EOF, &row);
         if (result == CSV_NOTHING || result == CSV_ROW_OPEN)
             continue;
         if (!header) {
-            header = result == CSV_ROW_DONE && mapping_header(run->mapping, &row);
-            fine = header;
+            header = fine = take_header(run, result, &row);
             continue;
         }
-        take_row(run, result, &row);
+        take_row(run, result, text.len > CSV_ROW_BYTES_MAX, &row);
         if (run->portion_rows == PORTION_ROWS || run->portion.len > PORTION_BYTES_FULL)
             fine = send_portion(run);
         progress_show(&run->progress, run->row);

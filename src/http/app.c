@@ -108,7 +108,8 @@ static enum err run_steps(struct call *call)
     return idempotency_store(call);
 }
 
-/* May run again: everything that a run changes is set anew here. */
+/* May run again: everything that a run changes is set anew here, and what the one before it
+ * allocated is given back, so that a large request does not run out of memory by reruns. */
 static enum err run(struct call *call, struct db *db, struct id_source *ids)
 {
     struct http_exchange *exchange = call->exchange;
@@ -116,6 +117,8 @@ static enum err run(struct call *call, struct db *db, struct id_source *ids)
     enum err err;
 
     error_clear(&error);
+    if (call->is_decoded)
+        arena_release(exchange->arena, call->decoded_mark);
     response_begin(exchange);
     call->problem = OK;
     call->login_seen = false;

@@ -134,15 +134,13 @@ void input_failed(struct call *call, enum err err, const struct error *error)
 
 /* Faults of the query and of the body are told together; what cannot be read at all comes
  * before them. */
-void decode_request(struct call *call)
+static void decode_input(struct call *call)
 {
     struct arena *arena = call->exchange->arena;
     struct error error;
     enum err err, query_err;
 
     error_clear(&error);
-    call->is_decoded = true;
-    idempotency_hash(call);
     if (call->input_error)
         error = *call->input_error;
     query_err = decode_query(call, &error);
@@ -157,6 +155,14 @@ void decode_request(struct call *call)
         error_set(&error, arena_exhausted(arena) ? ERR_TOO_LARGE : err, "%s",
                   arena_exhausted(arena) ? "The request unfolds to more than is taken." : "");
     input_failed(call, err, &error);
+}
+
+void decode_request(struct call *call)
+{
+    idempotency_hash(call);
+    decode_input(call);
+    call->is_decoded = true;
+    call->decoded_mark = arena_mark(call->exchange->arena);
 }
 
 static void *copy_fresh(struct decoded *part)

@@ -42,8 +42,9 @@ struct call {
     struct http_exchange *exchange;
     struct route_entry *entry; /* NULL: no route */
     bool is_decoded;
-    enum err input;            /* what decoding found; told after authentication */
-    struct error *input_error; /* in words; NULL also when there was no memory for them */
+    struct arena_mark decoded_mark; /* what the arena holds after it is a run's own */
+    enum err input;                 /* what decoding found; told after authentication */
+    struct error *input_error;      /* in words; NULL also when there was no memory for them */
     struct decoded body, rows, query;
     struct bulk_row *fresh_rows;
     struct page page;      /* as parsed */
@@ -63,7 +64,8 @@ static inline struct call *call_of(struct req *rq)
 /* app.c: answers a request that came by no connection, before it returns. Not on the loop. */
 void app_run(struct app *app, struct http_exchange *exchange);
 
-/* decode.c: body and query by the route's records. What is wrong goes to input_error. */
+/* decode.c: body and query by the route's records. What is wrong goes to input_error. Sets
+ * is_decoded and decoded_mark. */
 void decode_request(struct call *call);
 void input_failed(struct call *call, enum err err, const struct error *error);
 /* Gives the handler its own copy of what was decoded. */

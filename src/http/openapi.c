@@ -116,6 +116,18 @@ static void put_query_parameter(struct json_out *out, const struct field *field)
     json_object_end(out);
 }
 
+/* Whether it writes a record that is there: then If-Match guards it. A POST does where it
+ * answers the record of its path. */
+static bool is_guarded(const struct route_entry *entry)
+{
+    const struct route *route = entry->route;
+
+    if (route->method == HTTP_POST)
+        return entry->param_count > 0 && route->answers == ANSWER_RECORD &&
+               record_field(route->answer, STR("version"));
+    return route->method == HTTP_PUT || route->method == HTTP_PATCH || route->method == HTTP_DELETE;
+}
+
 static void put_parameters(struct json_out *out, const struct route_entry *entry)
 {
     const struct route *route = entry->route;
@@ -133,7 +145,7 @@ static void put_parameters(struct json_out *out, const struct route_entry *entry
         put_parameter(out, "Idempotency-Key", "header", false,
                       "The same key and body answer the first answer again, for a day.",
                       "{\"type\":\"string\",\"minLength\":1,\"maxLength\":257}");
-    if (route->method == HTTP_PUT || route->method == HTTP_PATCH || route->method == HTTP_DELETE)
+    if (is_guarded(entry))
         put_parameter(out, "If-Match", "header", false,
                       "The ETag of the record as it was read: 412 when it has changed since.",
                       "{\"type\":\"string\"}");
@@ -321,7 +333,7 @@ static void put_success(struct document *document, const struct route *route, co
     json_object_end(out);
 }
 
-static void put_answers(struct document *document, const struct route *route)
+static void put_answers(struct document *document, const struct route_entry *entry)
 {
     static const struct {
         const char *status;
@@ -335,9 +347,9 @@ static void put_answers(struct document *document, const struct route *route)
         {"429", true, false, false, false, false}, {"431", true, false, false, false, false},
         {"500", true, false, false, false, false}, {"503", true, false, false, false, false},
     };
+    const struct route *route = entry->route;
     struct json_out *out = &document->out;
-    bool edits = route->method == HTTP_PUT || route->method == HTTP_PATCH ||
-                 route->method == HTTP_DELETE || route->method == HTTP_POST;
+    bool edits = is_guarded(entry);
 
     JSON_KEY(out, "responses");
     json_object_begin(out);
@@ -407,7 +419,7 @@ static void put_operation(struct document *document, const struct route_entry *e
     }
     put_parameters(out, entry);
     put_body(document, route);
-    put_answers(document, route);
+    put_answers(document, entry);
     json_object_end(out);
 }
 

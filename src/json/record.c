@@ -108,6 +108,14 @@ static bool is_blank(const struct field *field, const void *record)
     }
 }
 
+bool field_takes_null(const struct field *field, bool patch)
+{
+    const bool is_list = field->type == F_LIST || (field->type == F_VIEW && field->of != 0);
+
+    return (field->flags & NULLABLE) ||
+           (patch && is_list && !(field->flags & REQUIRED) && field->min == 0);
+}
+
 bool field_is_null(const struct field *field, const void *record)
 {
     const void *member = member_of(field, record);

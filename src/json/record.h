@@ -25,10 +25,12 @@
  *     F_TIME  int64_t, µs       with NULLABLE: struct maybe_int
  *     F_REAL  double            with NULLABLE: struct maybe_real
  *     F_JSON  struct str        a JSON object as the bytes that came; ptr NULL is null
- *     F_LIST  struct list       of what `.of` says; count 0 is the empty list, never null
+ *     F_LIST  struct list       of what `.of` says; count 0 is the empty list, never null.
+ *                               In a patch null clears it (RFC 7396), unless it is REQUIRED
+ *                               or has a `.min`
  *     F_OBJECT a struct by value, described by `.record`
  *     F_VIEW  what VIEW_OF() names, if anything: `.put` and `.take` translate;
- *             `.schema` says what it looks like
+ *             `.schema` says what it looks like; with `.of` it stands for a list
  *
  * The length of a text counts code points. ONE_LINE refuses control characters and line ends;
  * other text refuses control characters except tab and line ends. The texts of a list are
@@ -152,9 +154,9 @@ struct field {
     const struct enum_names *names;   /* F_ENUM, and the items of a list of them */
     int64_t min, max;                 /* code points, items, or the value; both 0: free */
     const struct text_format *format; /* F_TEXT and lists of it */
-    enum field_type of;               /* F_LIST: F_TEXT, F_UUID, F_ENUM or F_OBJECT */
-    const struct record *record;      /* F_OBJECT and lists of them */
-    bool unique;                      /* F_LIST: a repeated item is the fault `repeated` */
+    enum field_type of;          /* F_LIST, and views of one: F_TEXT, F_UUID, F_ENUM or F_OBJECT */
+    const struct record *record; /* F_OBJECT and lists of them */
+    bool unique;                 /* F_LIST: a repeated item is the fault `repeated` */
     /* F_VIEW. take() tells what is wrong by decoding_fault(); without it: read only. It is
      * not called for null, which is zeros. */
     void (*put)(struct json_out *out, const void *record);
@@ -286,6 +288,8 @@ const char *field_column(const struct field *field);
  * null, zero, false and empty; bools and lists never are, numbers only where NULLABLE. */
 bool field_is_null(const struct field *field, const void *record);
 void *field_member(const struct field *field, void *record);
+/* Whether a body may say null, which in a patch also clears a list. */
+bool field_takes_null(const struct field *field, bool patch);
 
 /* NULL for 0 and for values out of range. */
 const char *enum_name(const struct enum_names *names, int value);

@@ -498,7 +498,7 @@ static enum err check_allowed(const struct field *field, bool null, const struct
         return fault(place, "read_only", "is set by the server and cannot be given");
     if (in->patch && field->flags & IMMUTABLE)
         return fault(place, "immutable", "cannot be changed once it is set");
-    if (null && !(field->flags & NULLABLE))
+    if (null && !field_takes_null(field, in->patch))
         return fault(place, "not_nullable", "must not be null");
     return OK;
 }

@@ -102,8 +102,9 @@ static void add_items(const struct field *field, enum schema_for what, struct js
 static void add_value(const struct field *field, enum schema_for what, struct json_out *out)
 {
     /* A list is never answered as null, but a patch may clear it so. */
-    bool nullable = (field->flags & NULLABLE && (field->type != F_LIST || what != SCHEMA_ANSWER)) ||
-                    (field->flags & MAY_LACK && what == SCHEMA_ANSWER);
+    bool nullable = what != SCHEMA_ANSWER ? field_takes_null(field, what == SCHEMA_PATCH)
+                                          : (field->flags & NULLABLE && field->type != F_LIST) ||
+                                                field->flags & MAY_LACK;
 
     switch (field->type) {
     case F_UUID:
@@ -152,16 +153,21 @@ static void add_value(const struct field *field, enum schema_for what, struct js
 void field_schema(const struct field *field, enum schema_for what, struct json_out *out)
 {
     struct str view = field->type == F_VIEW ? str_of(field->schema) : STR_NULL;
+    /* One that is NULLABLE says null in its own schema. */
+    bool clears = view.ptr && !(field->flags & NULLABLE) && what == SCHEMA_PATCH &&
+                  field_takes_null(field, true);
 
-    if (view.ptr && !field->doc && !field->example) {
+    if (view.ptr && !clears && !field->doc && !field->example) {
         json_raw(out, view);
         return;
     }
     json_object_begin(out);
     if (view.ptr) { /* beside the view's own words */
-        JSON_KEY(out, "allOf");
+        json_key(out, clears ? STR("anyOf") : STR("allOf"));
         json_array_begin(out);
         json_raw(out, view);
+        if (clears)
+            json_raw(out, STR("{\"type\":\"null\"}"));
         json_array_end(out);
     }
     add_value(field, what, out);

@@ -337,6 +337,57 @@ forEachStore((store) => {
             ['not_contacted_since bad_format', 'owner_id bad_format', 'status not_one_of']);
     });
 
+    test('combined filters find by cursor what holds of the whole list', async () => {
+        const admin = await freshAdmin('Combining');
+        const company = (await admin.post('/companies', { name: 'Firm' })).body;
+        const owner = await invite(admin, 'agent');
+        const long = 'ü'.repeat(60); /* more bytes than a kept total's key may have */
+        const rows = Array.from({ length: 60 }, (_, i) => ({
+            name: `${['Ann', 'Ben', 'Émile'][i % 3]} ${(i * 7) % 10}`, status: i % 4 === 0 ? 'lost' : 'new', email: `p${i}@${i % 2 ? 'odd' : 'even'}.example`,
+            tags: [...(i % 5 === 0 ? ['vip'] : []), ...(i % 6 === 0 ? [long] : [])], external_id: `x${i}`,
+            ...(i % 3 === 0 ? { owner_id: owner.id } : {}), ...(i % 7 < 3 ? { company_id: company.id } : {}),
+        }));
+        const made = (await admin.post('/customers/bulk', { rows })).body;
+        assert.equal(made.succeeded, 60);
+        /* Names that change move their tags with them; who comes back does so as well. */
+        await admin.patch(`/customers/${made.rows[0].id}`, { name: 'Zoë' });
+        await admin.patch(`/customers/${made.rows[30].id}`, { name: 'Aaron', tags: ['vip', 'new'] });
+        await admin.del(`/customers/${made.rows[15].id}`);
+        await admin.del(`/customers/${made.rows[45].id}`);
+        await admin.post(`/customers/${made.rows[45].id}/restore`);
+        for (let i = 0; i < 60; i += 9)
+            assert.equal((await admin.post('/interactions', {
+                customer_id: made.rows[i].id, type: 'call', direction: 'outbound', subject: 'x', started_at: '2025-01-01T12:00:00Z',
+            })).status, 201);
+        const all = (await admin.get('/customers?limit=200')).body.data;
+        assert.equal(all.length, 59);
+        const holds: [string, (customer: Json) => boolean][] = [
+            ['status=lost', (c) => c.status === 'lost'], ['tag=vip', (c) => c.tags.includes('vip')],
+            [`tag=${path(long)}`, (c) => c.tags.includes(long)], [`owner_id=${owner.id}`, (c) => c.owner_id === owner.id],
+            [`company_id=${company.id}`, (c) => c.company_id === company.id],
+            ['q=even', (c) => c.email.includes('@even')], ['q=emi%20exam', (c) => c.name.startsWith('Émile')], ['external_id=x9', (c) => c.external_id === 'x9'],
+            ['not_contacted_since=2024-01-01T00:00:00Z', (c) => c.last_contacted_at === null],
+        ];
+        for (const [i, [query, one]] of holds.entries()) {
+            for (const [other, two] of holds.slice(i)) {
+                if (other !== query && other.split('=')[0] === query.split('=')[0]) continue;
+                const asked = other === query ? query : `${query}&${other}`;
+                const expected = all.filter((customer: Json) => one(customer) && two(customer)).map(({ id }: Json) => id);
+                const seen: string[] = [];
+                let cursor = '';
+                do {
+                    const { status, body } = await admin.get(`/customers?${asked}&limit=4${cursor}`);
+                    assert.deepEqual([asked, status, body.total], [asked, 200, expected.length]);
+                    seen.push(...body.data.map(({ id }: Json) => id));
+                    cursor = body.next_cursor === null ? '' : `&cursor=${body.next_cursor}`;
+                } while (cursor !== '');
+                assert.deepEqual([asked, seen], [asked, expected]);
+                const behind = (await admin.get(`/customers?${asked}&limit=4&offset=3`)).body.data.map(({ id }: Json) => id);
+                assert.deepEqual([asked, behind], [asked, expected.slice(3, 7)]);
+            }
+        }
+    });
+
     test('search finds names in any script, addresses, numbers and external ids', async () => {
         const admin = await freshAdmin('Searching');
         for (const fields of [

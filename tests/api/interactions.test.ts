@@ -647,4 +647,100 @@ forEachStore((store) => {
         assert.equal((await admin.get(`/customers/${someone.id}`)).body.contact_count, 60);
         assert.equal((await list(admin, `?customer_id=${someone.id}&q=number5`)).total, 11);
     });
+
+    test('what belongs to a deleted customer or company', async () => {
+        const company = (await admin.post('/companies', { name: 'Closed' })).body;
+        const [gone, silent] = [await makeCustomer(admin, { company_id: company.id }), await makeCustomer(admin)];
+        const kept = [await log(admin, { customer_id: gone.id, subject: 'Farewell vanishing' }),
+            await log(admin, { customer_id: gone.id, subject: 'Farewell vanishing' })].map((one) => one.id).sort();
+        for (const path of [`/customers/${gone.id}`, `/customers/${silent.id}`, `/companies/${company.id}`])
+            assert.equal((await admin.del(path)).status, 204);
+        // Their own lists are gone with them, on every page, like those of nobody.
+        for (const owner of [`customer/${gone.id}`, `customer/${silent.id}`, `customer/${unknown}`, `company/${company.id}`, `company/${unknown}`]) {
+            for (const page of ['', '?page=1&page_size=1', '?page=9', '?limit=1&offset=50']) {
+                const answer = await admin.get(`/interactions/${owner}${page}`);
+                assert.equal(answer.status, 404, `${owner}${page}: ${answer.text}`);
+            }
+        }
+        // Elsewhere interactions stay, and rows, totals and search agree.
+        for (const filter of [
+            `customer_id=${gone.id}`, `company_id=${company.id}`, `customer_id=${gone.id}&type=call`,
+            'q=vanishing', `customer_id=${gone.id}&q=vanishing`,
+        ]) {
+            const found = await list(admin, `?${filter}`);
+            assert.deepEqual([found.data.map((row: Json) => row.id).sort(), found.total], [kept, 2], filter);
+            const past = await list(admin, `?${filter}&page=9`);
+            assert.deepEqual([past.data, past.total], [[], 2], filter);
+        }
+        assert.equal((await list(admin, `?customer_id=${silent.id}`)).total, 0);
+    });
+
+    test('a follow-up goes to nobody who is deactivated', async () => {
+        const leaver = await invite(admin, 'agent');
+        const due = { follow_up_required: true, follow_up_date: '2199-01-01T00:00:00Z' };
+        const done = await log(admin, { ...due, follow_up_assignee: leaver.id });
+        assert.equal((await admin.post(`/interactions/${done.id}/follow-up/complete`)).status, 200);
+        assert.equal((await admin.post(`/users/${leaver.id}/deactivate`, {})).status, 200);
+        const other = await log(admin);
+        const given = { ...due, follow_up_assignee: leaver.id };
+        for (const answer of [
+            await admin.post('/interactions', { customer_id: customer.id, ...call, ...given }),
+            await admin.patch(`/interactions/${other.id}`, given),
+            await admin.put(`/interactions/${other.id}/follow-up`, given),
+            // Who had it before gets it again.
+            await admin.put(`/interactions/${done.id}/follow-up`, due),
+            await admin.patch(`/interactions/${done.id}`, { follow_up_date: '2199-01-02T00:00:00Z' }),
+        ]) assert.deepEqual([answer.status, faults(answer.body)], [422, ['follow_up_assignee inactive']], answer.text);
+        const rows = await admin.post('/interactions/bulk', { rows: [{ customer_id: customer.id, ...call, ...given }] });
+        assert.deepEqual(faults(rows.body.rows[0]), ['follow_up_assignee inactive']);
+        assert.equal((await admin.patch(`/interactions/${done.id}`, { subject: 'Still fine' })).status, 200);
+        assert.equal((await admin.post(`/users/${leaver.id}/reactivate`)).status, 200);
+        assert.equal((await admin.put(`/interactions/${done.id}/follow-up`, due)).status, 200);
+    });
+
+    test('null clears a list', async () => {
+        const someone = await makeCustomer(admin, {
+            tags: ['a', 'b'], emails: [{ address: 'a@list.example' }], phones: [{ number: '+4930111222' }],
+        });
+        const bare = await admin.patch(`/customers/${someone.id}`, { tags: null, emails: null, phones: null });
+        assert.equal(bare.status, 200, bare.text);
+        const { tags, emails, phones, email, phone } = bare.body;
+        assert.deepEqual([tags, emails, phones, email, phone], [[], [], [], null, null]);
+        const user = await invite(admin, 'agent');
+        const made = await log(admin, { attendees: [user.id] });
+        const alone = await admin.patch(`/interactions/${made.id}`, { attendees: null });
+        assert.deepEqual([alone.status, alone.body.attendees, alone.body.version], [200, [], 2], alone.text);
+        const bad = await admin.post('/interactions', { customer_id: customer.id, ...call, attendees: null });
+        assert.deepEqual([bad.status, faults(bad.body)], [422, ['attendees not_nullable']]);
+        assert.deepEqual(faults((await admin.post('/customers', { name: 'x', tags: null })).body), ['tags not_nullable']);
+    });
+
+    /** What the server had to run again because two transactions met. */
+    async function reruns(): Promise<number> {
+        const { text } = await admin.get('//metrics');
+        return Number(/^touchpoint_store_reruns_total (\d+)$/m.exec(text)![1]);
+    }
+
+    test('writes of the same customers never wait for each other in a ring', async () => {
+        const people = await Promise.all(Array.from({ length: 40 }, () => makeCustomer(admin)));
+        const rows = people.map(({ id }) => ({ customer_id: id, ...call }));
+        const before = await reruns();
+        for (let round = 0; round < 3; round++) {
+            const both = await Promise.all([rows, [...rows].reverse(), rows, [...rows].reverse()].map((some) => admin.post('/interactions/bulk', { rows: some })));
+            for (const answer of both) assert.equal(answer.body.succeeded, 40, answer.text);
+        }
+        const primary = await log(admin, { total_chunks: 1000, chunk_number: 1 });
+        const at = `/interactions/${primary.id}`;
+        for (let round = 0; round < 30; round++) {
+            const chunk = { parent_interaction_id: primary.id, chunk_number: round + 2 };
+            const answers = await Promise.all([
+                admin.post('/interactions', { customer_id: customer.id, ...call, ...chunk }),
+                admin.patch(at, { direction: round % 2 === 0 ? 'inbound' : 'outbound' }),
+                admin.post('/interactions/bulk', [{ customer_id: customer.id, ...call, ...chunk, chunk_number: round + 500 }]),
+                admin.patch(at, { started_at: `2025-12-28T10:${String(round + 10)}:00Z` }),
+            ]);
+            assert.deepEqual(answers.map(({ status }) => status), [201, 200, 200, 200]);
+        }
+        assert.equal(await reruns(), before);
+    });
 });

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forEachStore } from '../kit/stores.ts';
-import { check, finish, invent, killAfterRows, rowsDone, start, TIMEOUT, withSite } from './imports.ts';
+import { check, finish, invent, killAfterRows, query, rowsDone, start, TIMEOUT, withSite } from './imports.ts';
 import { Victim } from './rig.ts';
 
 forEachStore((store) => {
@@ -60,6 +60,25 @@ forEachStore((store) => {
             assert.equal(Number(stopped?.[1]), await rowsDone(site), stderr);
             await finish(site, source.path);
             await check(site, source);
+            source.remove();
+        }));
+
+    test('a line is never longer than a row may be', TIMEOUT, () =>
+        withSite(store, async (site) => {
+            const source = invent(20);
+            const whole = readFileSync(source.path, 'utf8');
+            writeFileSync(source.path, 'x,'.repeat(2_000_000)); // no line break at all
+            const { code, stderr } = await start(site, source.path).finished;
+            assert.equal(code, 1);
+            assert.match(stderr, /^touchpoint: line 1 is no header: it is not well-formed CSV, or longer than 1048576 bytes$/m);
+            assert.equal(await query(site, 'SELECT count(*) FROM customers;'), '0');
+
+            const lines = whole.split('\n');
+            lines[5] = lines[5]!.replace('technician', 'x'.repeat(3_000_000));
+            writeFileSync(source.path, lines.join('\n'));
+            const refused = await finish(site, source.path);
+            assert.match(refused.stdout, /^20 rows: .* 1 refused\n$/);
+            assert.match(refused.stderr, /^line 6 \(row 5\): it is longer than 1048576 bytes$/m);
             source.remove();
         }));
 

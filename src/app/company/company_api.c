@@ -115,8 +115,7 @@ static enum err customers(struct req *rq)
     struct page *page = &rq->page;
     struct company company = {0};
     struct customer_filter filter = {0};
-    struct total total = {0};
-    struct list rows;
+    struct customer_page found;
 
     TRY(path_id(rq, 0, &filter.company_id));
     TRY(company_get(&rq->cx, filter.company_id, &company));
@@ -124,8 +123,9 @@ static enum err customers(struct req *rq)
     TRY(customer_list(
         &rq->cx, &filter,
         &(struct customer_place){page->cursor_text, page->cursor_id, page->limit + 1, page->offset},
-        &rows, &total.rows, &total.capped));
-    return reply_list(rq, &customer_record, &rows, total, customer_key);
+        &found));
+    return reply_list(rq, &customer_record, &found.rows, (struct total){.rows = found.total},
+                      customer_key);
 }
 
 static const struct route routes[] = {

@@ -138,13 +138,26 @@ struct customer_place {
     int64_t limit, offset; /* rows to read */
 };
 
-/* Struct customers, in the order of their folded names, and how many there are in all:
- * exact for the list of all and for one filter by status, owner, company or tag (kept
- * totals), else counted up to COUNT_CAP. A search reads at most SCAN_CAP index entries of
- * the word that has the fewest; where there are more, *capped says so. */
+struct customer_page {
+    struct list rows; /* struct customer, in the order of their folded names */
+    int64_t total;
+    bool capped;
+    /* The page is not full because so many entries were looked at as one page may; there may
+     * be more: go on from here. */
+    bool cut;
+    struct str cut_name;
+    struct uuid cut_id;
+};
+
+/* All, or one filter by status, owner, company or tag: a plain list; its total is kept. Else
+ * the index that leads to the fewest (by the kept totals) is read by name, in steps, and each
+ * entry is held against the other conditions, until the page is full or SCAN_CAP entries were
+ * looked at (see `cut`). Such totals are counted up to COUNT_CAP customers and SCAN_CAP
+ * entries. A word (of `q`, `email`, `phone`) that leads to fewer than these and to at most
+ * COUNT_CAP entries leads instead, and all whom it finds are looked at. Skipping by `offset`
+ * counts as reading: deep pages go by cursor. */
 enum err customer_list(struct ctx *cx, const struct customer_filter *filter,
-                       const struct customer_place *place, struct list *out, int64_t *total,
-                       bool *capped);
+                       const struct customer_place *place, struct customer_page *out);
 
 /* --- Notes ------------------------------------------------------------------------------ */
 

@@ -16,8 +16,7 @@ LEFT JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.owner_id
 
 -- What filters say beside the one whose index is read. Each is off when it is null.
 -- fragment: filters
-c.deleted_at IS NULL
-    AND (c.status = :status OR :status IS NULL)
+(c.status = :status OR :status IS NULL)
     AND (c.owner_id = :owner_id OR :owner_id IS NULL)
     AND (c.company_id = :company_id OR :company_id IS NULL)
     AND (c.external_id = :external_id OR :external_id IS NULL)
@@ -61,10 +60,6 @@ c.deleted_at IS NULL
 (CAST(:word_7 AS text) IS NULL OR EXISTS (
     SELECT 1 FROM customer_words w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.id
         AND w.word >= :word_7 AND w.word <= :word_end_7))
-
--- fragment: page
-AND (c.name_folded, c.id) > (:cursor_text, :cursor_id)
-ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
 
 -- query: customer_get
 SELECT {customer_named} FROM customers c {names_joined}
@@ -123,8 +118,13 @@ UPDATE customers SET deleted_at = NULL, version = version + 1, updated_at = :now
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: customer_tag_insert
-INSERT INTO customer_tags (tenant_id, tag, customer_id) VALUES (:tenant_id, :tag, :customer_id)
-ON CONFLICT (tenant_id, tag, customer_id) DO NOTHING
+INSERT INTO customer_tags (tenant_id, tag, name_folded, customer_id)
+VALUES (:tenant_id, :tag, :name_folded, :customer_id)
+ON CONFLICT (tenant_id, customer_id, tag) DO NOTHING
+
+-- query: customer_tags_rename
+UPDATE customer_tags SET name_folded = :name_folded
+WHERE tenant_id = :tenant_id AND customer_id = :customer_id
 
 -- query: customer_tag_delete
 DELETE FROM customer_tags
@@ -139,124 +139,145 @@ ON CONFLICT (tenant_id, word, customer_id) DO NOTHING
 DELETE FROM customer_words
 WHERE tenant_id = :tenant_id AND word = :word AND customer_id = :customer_id
 
--- Lists, a query for each index that can lead. ------------------------------------------
+-- Lists: four queries for each index that can lead, all in the order of names -----------------
+-- page: the plain list. filtered: a part of it that meets more conditions, each off when it
+-- is null. count: how many of that part do. edge: the last of the next entries.
 
--- query: customer_page
-SELECT {customer_named} FROM customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.deleted_at IS NULL {page}
+-- fragment: page
+AND (c.name_folded, c.id) > (:cursor_text, :cursor_id)
+ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
 
--- query: customer_page_filtered
-SELECT {customer_named} FROM customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND {filters} {page}
+-- fragment: part
+AND (c.name_folded, c.id) > (:cursor_text, :cursor_id)
+    AND (c.name_folded, c.id) <= (:edge_text, :edge_id)
 
--- query: customer_page_by_status
-SELECT {customer_named} FROM customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.status = :lead AND {filters} {page}
+-- fragment: filtered
+{part} AND {filters} ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
 
--- query: customer_page_by_owner
-SELECT {customer_named} FROM customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.owner_id = :lead AND {filters} {page}
+-- fragment: edge
+{part} ORDER BY c.name_folded, c.id LIMIT 1 OFFSET :window
 
--- query: customer_page_by_company
-SELECT {customer_named} FROM customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.company_id = :lead AND {filters} {page}
-
--- query: customer_page_by_external
-SELECT {customer_named} FROM customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.external_id = :lead AND {filters} {page}
-
--- CROSS JOIN keeps the order of the tables in SQLite: what leads comes first.
--- query: customer_page_by_tag
-SELECT {customer_named} FROM customer_tags lead CROSS JOIN customers c {names_joined}
-WHERE lead.tenant_id = :tenant_id AND lead.tag = :lead AND c.tenant_id = :tenant_id
-    AND c.id = lead.customer_id AND {filters} {page}
-
--- query: customer_page_by_word
-SELECT {customer_named} FROM (
-    SELECT DISTINCT l.customer_id FROM customer_words l
-    WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end
-    LIMIT :scan_cap
-) lead
-CROSS JOIN customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} {page}
-
--- How many there are, up to a cap: at most :scan_cap rows of the leading index are read. --
-
--- fragment: counted_row
-c.id, c.tenant_id, c.status, c.owner_id, c.company_id, c.external_id, c.last_contacted_at,
-    c.deleted_at
-
--- query: customer_count_filtered
+-- fragment: by_all
+c.tenant_id = :tenant_id AND c.deleted_at IS NULL
+-- query: customer_page_by_all
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_all} {page}
+-- query: customer_filtered_by_all
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_all} {filtered}
+-- query: customer_count_by_all
 SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM (
-        SELECT {counted_row} FROM customers c
-        WHERE c.tenant_id = :tenant_id AND c.deleted_at IS NULL LIMIT :scan_cap
-    ) c WHERE {filters} LIMIT :count_cap
+    SELECT 1 AS one FROM customers c WHERE {by_all} {part} AND {filters} LIMIT :count_cap
 ) matches
+-- query: customer_edge_by_all
+SELECT c.name_folded, c.id FROM customers c WHERE {by_all} {edge}
 
+-- fragment: by_status
+c.tenant_id = :tenant_id AND c.status = :lead AND c.deleted_at IS NULL
+-- query: customer_page_by_status
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_status} {page}
+-- query: customer_filtered_by_status
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_status} {filtered}
 -- query: customer_count_by_status
 SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM (
-        SELECT {counted_row} FROM customers c
-        WHERE c.tenant_id = :tenant_id AND c.status = :lead AND c.deleted_at IS NULL
-        LIMIT :scan_cap
-    ) c WHERE {filters} LIMIT :count_cap
+    SELECT 1 AS one FROM customers c WHERE {by_status} {part} AND {filters} LIMIT :count_cap
 ) matches
+-- query: customer_edge_by_status
+SELECT c.name_folded, c.id FROM customers c WHERE {by_status} {edge}
 
+-- fragment: by_owner
+c.tenant_id = :tenant_id AND c.owner_id = :lead AND c.deleted_at IS NULL
+-- query: customer_page_by_owner
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_owner} {page}
+-- query: customer_filtered_by_owner
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_owner} {filtered}
 -- query: customer_count_by_owner
 SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM (
-        SELECT {counted_row} FROM customers c
-        WHERE c.tenant_id = :tenant_id AND c.owner_id = :lead AND c.deleted_at IS NULL
-        LIMIT :scan_cap
-    ) c WHERE {filters} LIMIT :count_cap
+    SELECT 1 AS one FROM customers c WHERE {by_owner} {part} AND {filters} LIMIT :count_cap
 ) matches
+-- query: customer_edge_by_owner
+SELECT c.name_folded, c.id FROM customers c WHERE {by_owner} {edge}
 
+-- fragment: by_company
+c.tenant_id = :tenant_id AND c.company_id = :lead AND c.deleted_at IS NULL
+-- query: customer_page_by_company
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_company} {page}
+-- query: customer_filtered_by_company
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_company} {filtered}
 -- query: customer_count_by_company
 SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM (
-        SELECT {counted_row} FROM customers c
-        WHERE c.tenant_id = :tenant_id AND c.company_id = :lead AND c.deleted_at IS NULL
-        LIMIT :scan_cap
-    ) c WHERE {filters} LIMIT :count_cap
+    SELECT 1 AS one FROM customers c WHERE {by_company} {part} AND {filters} LIMIT :count_cap
 ) matches
+-- query: customer_edge_by_company
+SELECT c.name_folded, c.id FROM customers c WHERE {by_company} {edge}
 
+-- fragment: by_external
+c.tenant_id = :tenant_id AND c.external_id = :lead AND c.deleted_at IS NULL
+-- query: customer_filtered_by_external
+SELECT {customer_named} FROM customers c {names_joined} WHERE {by_external} {filtered}
 -- query: customer_count_by_external
 SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM (
-        SELECT {counted_row} FROM customers c
-        WHERE c.tenant_id = :tenant_id AND c.external_id = :lead LIMIT :scan_cap
-    ) c WHERE {filters} LIMIT :count_cap
+    SELECT 1 AS one FROM customers c WHERE {by_external} {part} AND {filters} LIMIT :count_cap
 ) matches
+-- query: customer_edge_by_external
+SELECT c.name_folded, c.id FROM customers c WHERE {by_external} {edge}
 
+-- Tags stand beside the name, so that their lists have the same order. The limit inside (a
+-- part never has more) makes what leads come first on both stores, whatever their statistics.
+-- fragment: by_tag
+lead.tenant_id = :tenant_id AND lead.tag = :lead
+-- fragment: tag_part
+AND (lead.name_folded, lead.customer_id) > (:cursor_text, :cursor_id)
+    AND (lead.name_folded, lead.customer_id) <= (:edge_text, :edge_id)
+-- fragment: tagged
+SELECT lead.customer_id FROM customer_tags lead WHERE {by_tag} {tag_part}
+    ORDER BY lead.name_folded, lead.customer_id LIMIT :scan_cap
+-- query: customer_page_by_tag
+SELECT {customer_named} FROM (
+    SELECT lead.customer_id FROM customer_tags lead
+    WHERE {by_tag} AND (lead.name_folded, lead.customer_id) > (:cursor_text, :cursor_id)
+    ORDER BY lead.name_folded, lead.customer_id LIMIT :limit OFFSET :offset
+) lead
+CROSS JOIN customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id ORDER BY c.name_folded, c.id
+-- query: customer_filtered_by_tag
+SELECT {customer_named} FROM ({tagged}) lead CROSS JOIN customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters}
+ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
 -- query: customer_count_by_tag
 SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM (
-        SELECT l.customer_id FROM customer_tags l
-        WHERE l.tenant_id = :tenant_id AND l.tag = :lead LIMIT :scan_cap
-    ) lead
-    CROSS JOIN customers c
+    SELECT 1 AS one FROM ({tagged}) lead CROSS JOIN customers c
     WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} LIMIT :count_cap
 ) matches
+-- query: customer_edge_by_tag
+SELECT lead.name_folded, lead.customer_id AS id FROM customer_tags lead
+WHERE {by_tag} {tag_part} ORDER BY lead.name_folded, lead.customer_id LIMIT 1 OFFSET :window
 
--- query: customer_count_by_word
-SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM (
-        SELECT DISTINCT l.customer_id FROM customer_words l
+-- Search: words that few have, all of whom are looked at -----------------------------------------
+
+-- The limit stands inside, where no index of customers serves what is distinct.
+-- fragment: by_word
+SELECT DISTINCT e.customer_id FROM (
+        SELECT l.customer_id FROM customer_words l
         WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end
-        LIMIT :scan_cap
-    ) lead
-    CROSS JOIN customers c
-    WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} LIMIT :count_cap
-) matches
+        LIMIT :count_cap
+    ) e
 
--- query: customer_count_word
--- How many entries a word leads to: which word of several leads best.
+-- query: customer_count_entries
+-- How many entries of the index a word leads to, up to a cap.
 SELECT count(*) AS n FROM (
     SELECT 1 AS one FROM customer_words l
-    WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end
-    LIMIT :count_cap
+    WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end LIMIT :count_cap
 ) entries
+
+-- query: customer_count_found
+SELECT count(*) AS n FROM ({by_word}) found
+
+-- query: customer_count_found_filtered
+SELECT count(*) AS n FROM ({by_word}) found CROSS JOIN customers c
+WHERE c.tenant_id = :tenant_id AND c.id = found.customer_id AND {filters}
+
+-- query: customer_page_found
+SELECT {customer_named} FROM ({by_word}) found CROSS JOIN customers c {names_joined}
+WHERE c.tenant_id = :tenant_id AND c.id = found.customer_id AND {filters} {page}
 
 -- Notes -----------------------------------------------------------------------------------
 

@@ -131,15 +131,21 @@ static void customer_key(const void *row, struct list_key *out)
 static enum err list(struct req *rq)
 {
     struct page *page = &rq->page;
-    struct total total = {0};
-    struct list rows;
+    struct customer_page found;
+    struct list_key key = {0};
 
     page_upwards(page);
     TRY(customer_list(
         &rq->cx, rq->query,
         &(struct customer_place){page->cursor_text, page->cursor_id, page->limit + 1, page->offset},
-        &rows, &total.rows, &total.capped));
-    return reply_list(rq, &customer_record, &rows, total, customer_key);
+        &found));
+    key.text = found.cut_name;
+    key.id = found.cut_id;
+    return reply_list(rq, &customer_record, &found.rows,
+                      (struct total){.rows = found.total,
+                                     .capped = found.capped,
+                                     .resume = found.cut ? &key : NULL},
+                      customer_key);
 }
 
 static enum err create(struct req *rq)

@@ -161,15 +161,17 @@ static bool has_tag(const struct list *tags, struct str tag)
     return false;
 }
 
-static enum err run_tags(struct ctx *cx, const struct query *query, struct uuid id,
-                         const struct list *tags, const struct list *others, int64_t delta)
+static enum err run_tags(struct ctx *cx, const struct query *query, const struct customer *customer,
+                         const struct list *others, int64_t delta)
 {
-    for (size_t i = 0; i < tags->count; i++) {
-        struct str tag = *LIST_AT(*tags, struct str, i);
+    for (size_t i = 0; i < customer->tags.count; i++) {
+        struct str tag = *LIST_AT(customer->tags, struct str, i);
 
         if (has_tag(others, tag))
             continue;
-        TRY(db_run(cx, query, ARGS({"tag", v_text(tag)}, {"customer_id", v_uuid(id)})));
+        TRY(db_run(cx, query,
+                   ARGS({"tag", v_text(tag)}, {"customer_id", v_uuid(customer->id)},
+                        {"name_folded", v_text(customer->name_folded)})));
         if (tag.len <= KEPT_TAG_MAX)
             TRY(count_add(cx, "customers.tag", tag, delta));
     }
@@ -196,7 +198,7 @@ enum err customer_index_add(struct ctx *cx, const struct customer *customer)
 
     TRY(words_of(cx, customer, &words));
     TRY(run_words(cx, &sql_customer_word_insert, customer->id, &words, &no_words));
-    TRY(run_tags(cx, &sql_customer_tag_insert, customer->id, &customer->tags, &no_tags, 1));
+    TRY(run_tags(cx, &sql_customer_tag_insert, customer, &no_tags, 1));
     return add_to_lists(cx, customer, 1);
 }
 
@@ -208,7 +210,7 @@ enum err customer_index_remove(struct ctx *cx, const struct customer *customer)
 
     TRY(words_of(cx, customer, &words));
     TRY(run_words(cx, &sql_customer_word_delete, customer->id, &words, &no_words));
-    TRY(run_tags(cx, &sql_customer_tag_delete, customer->id, &customer->tags, &no_tags, -1));
+    TRY(run_tags(cx, &sql_customer_tag_delete, customer, &no_tags, -1));
     return add_to_lists(cx, customer, -1);
 }
 
@@ -260,8 +262,12 @@ enum err customer_index_change(struct ctx *cx, const struct customer *before,
                                const struct customer *after)
 {
     TRY(change_words(cx, before, after));
-    TRY(run_tags(cx, &sql_customer_tag_delete, after->id, &before->tags, &after->tags, -1));
-    TRY(run_tags(cx, &sql_customer_tag_insert, after->id, &after->tags, &before->tags, 1));
+    TRY(run_tags(cx, &sql_customer_tag_delete, before, &after->tags, -1));
+    TRY(run_tags(cx, &sql_customer_tag_insert, after, &before->tags, 1));
+    if (!str_equal(before->name_folded, after->name_folded))
+        TRY(db_run(
+            cx, &sql_customer_tags_rename,
+            ARGS({"customer_id", v_uuid(after->id)}, {"name_folded", v_text(after->name_folded)})));
     if (before->status != after->status)
         TRY(customer_index_status(cx, before->status, after->status));
     TRY(move_total(cx, "customers.owner", before->owner_id, after->owner_id));

@@ -6,13 +6,65 @@
 #include "app/interaction/interaction_sql.h"
 #include "app/session/session.h"
 #include "app/timeline/timeline.h"
+#include "app/user/user.h"
 #include "db/counts.h"
 #include "db/numbers.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define NUMBER_TEXT_MAX 40
-#define CHANGE_VALUE_MAX KIB(1) /* longer values are named in the event, not told */
+
+/* --- Locks ---------------------------------------------------------------------------------- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    return uuid_compare(*(const struct uuid *)a, *(const struct uuid *)b);
+}
+
+enum err interaction_lock_customers(struct ctx *cx, const struct uuid *ids, size_t count)
+{
+    struct uuid *sorted;
+    struct interaction locked;
+    bool there;
+
+    if (!db_is_postgres(cx) || count == 0)
+        return OK;
+    sorted = ARENA_ARRAY(cx->arena, count, struct uuid);
+    if (!sorted)
+        return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    memcpy(sorted, ids, count * sizeof(*ids));
+    qsort(sorted, count, sizeof(*sorted), compare_ids);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || !uuid_equal(sorted[i], sorted[i - 1]))
+            TRY(db_find(cx, &sql_interaction_lock_customer_by_id, ARGS({"id", v_uuid(sorted[i])}),
+                        &interaction_row_record, &locked, &there));
+    }
+    return OK;
+}
+
+/* By itself: PostgreSQL locks no row of an outer join. SQLite has nobody to lock out. */
+static enum err lock_alone(struct ctx *cx, struct uuid id)
+{
+    struct interaction locked;
+
+    if (!db_is_postgres(cx))
+        return OK;
+    return db_one(cx, &sql_interaction_lock, ARGS({"id", v_uuid(id)}), &interaction_row_record,
+                  &locked);
+}
+
+static enum err lock(struct ctx *cx, struct uuid id)
+{
+    struct interaction locked;
+    bool there;
+
+    if (db_is_postgres(cx))
+        TRY(db_find(cx, &sql_interaction_lock_customer, ARGS({"id", v_uuid(id)}),
+                    &interaction_row_record, &locked, &there));
+    return lock_alone(cx, id);
+}
 
 /* --- Rules ---------------------------------------------------------------------------------- */
 
@@ -34,6 +86,28 @@ enum err interaction_require_user(struct ctx *cx, struct uuid id, const char *fi
 
     TRY(db_int(cx, &sql_interaction_user_there, ARGS({"id", v_uuid(id)}), &there));
     return there ? OK : no_such(cx, field);
+}
+
+/* A follow-up waits for somebody who can see to it: whoever gets one that is pending, or has
+ * one that becomes pending anew. */
+static enum err check_assignee(struct ctx *cx, const struct interaction *before,
+                               const struct interaction *after)
+{
+    struct user assignee = {0};
+    enum err found;
+
+    if (uuid_is_none(after->follow_up_assignee) ||
+        uuid_equal(after->follow_up_assignee, cx->actor.user_id) ||
+        (uuid_equal(before->follow_up_assignee, after->follow_up_assignee) &&
+         (before->follow_up_due.set || !after->follow_up_due.set)))
+        return OK;
+    found = user_get_held(cx, after->follow_up_assignee, &assignee);
+    if (found == ERR_NOT_FOUND)
+        return no_such(cx, "follow_up_assignee");
+    TRY(found);
+    return assignee.active ? OK
+                           : error_fault(cx->error, "follow_up_assignee", "inactive",
+                                         "must be a user who is not deactivated");
 }
 
 static size_t find_user(const struct list *participants, struct uuid id)
@@ -72,10 +146,7 @@ static enum err check_ids(struct ctx *cx, const struct interaction *before,
     }
     if (!uuid_is_none(after->session_id) && !uuid_equal(before->session_id, after->session_id))
         TRY(session_require(cx, after->session_id, after->customer_id, "session_id"));
-    if (!uuid_is_none(after->follow_up_assignee) &&
-        !uuid_equal(before->follow_up_assignee, after->follow_up_assignee) &&
-        !uuid_equal(after->follow_up_assignee, cx->actor.user_id))
-        TRY(interaction_require_user(cx, after->follow_up_assignee, "follow_up_assignee"));
+    TRY(check_assignee(cx, before, after));
     return check_attendees(cx, &before->participants, &after->participants);
 }
 
@@ -127,7 +198,10 @@ static enum err check_chunk(struct ctx *cx, const struct interaction *interactio
                                "must be at most total_chunks");
         return OK;
     }
-    result = interaction_get_locked(cx, interaction->parent_interaction_id, &primary);
+    /* The customer of both is locked already; one of another customer is refused below. */
+    result = lock_alone(cx, interaction->parent_interaction_id);
+    if (result == OK)
+        result = interaction_get(cx, interaction->parent_interaction_id, &primary);
     if (result == ERR_NOT_FOUND)
         return no_such(cx, "parent_interaction_id");
     return result != OK ? result : check_chunk_of(cx, interaction, &primary);
@@ -252,40 +326,6 @@ static enum err record_event(struct ctx *cx, const struct interaction *interacti
                                                .payload = payload});
 }
 
-/* {"changed":{"subject":{"from":…,"to":…},"description":{}}}: long texts are only named. */
-static struct str changes(struct ctx *cx, const struct interaction *before,
-                          const struct interaction *after)
-{
-    const struct record *record = &interaction_record;
-    const struct given changed = record_difference(record, before, after);
-    struct buf buf, value;
-    struct json_out out, value_out;
-
-    buf_init(&buf, cx->arena, FREE_JSON_MAX);
-    buf_init(&value, cx->arena, BODY_MAX);
-    json_out_init(&out, &buf);
-    json_object_begin(&out);
-    JSON_KEY(&out, "changed");
-    json_object_begin(&out);
-    for (size_t i = 0; i < record->count; i++) {
-        if ((changed.bits[i / 64] >> (i % 64) & 1) == 0)
-            continue;
-        buf_reset(&value);
-        json_out_init(&value_out, &value);
-        json_object_begin(&value_out);
-        JSON_KEY(&value_out, "from");
-        field_encode(&record->fields[i], before, &value_out);
-        JSON_KEY(&value_out, "to");
-        field_encode(&record->fields[i], after, &value_out);
-        json_object_end(&value_out);
-        json_key(&out, str_of(record->fields[i].name));
-        json_raw(&out, value.len > CHANGE_VALUE_MAX ? STR("{}") : buf_str(&value));
-    }
-    json_object_end(&out);
-    json_object_end(&out);
-    return buf_failed(&buf) || buf_failed(&value) ? STR_NULL : buf_str(&buf);
-}
-
 /* --- One
  * ------------------------------------------------------------------------------------------ */
 
@@ -361,7 +401,7 @@ enum err interaction_create(struct ctx *cx, const struct interaction *in, struct
     made.created_at = made.updated_at = cx->now_us;
     TRY(set_creator(cx, &made));
     if (made.follow_up_required && uuid_is_none(made.follow_up_assignee))
-        made.follow_up_assignee = checked.follow_up_assignee = made.created_by;
+        made.follow_up_assignee = made.created_by;
     made.follow_up_due = interaction_due(&made);
     TRY(add_touch(cx, &made, &customer));
     made.customer_name = customer.name;
@@ -386,17 +426,6 @@ enum err interaction_create(struct ctx *cx, const struct interaction *in, struct
 enum err interaction_get(struct ctx *cx, struct uuid id, struct interaction *out)
 {
     return db_one(cx, &sql_interaction_get, ARGS({"id", v_uuid(id)}), &interaction_row_record, out);
-}
-
-/* PostgreSQL locks no row of an outer join; SQLite has nobody to lock out. */
-static enum err lock(struct ctx *cx, struct uuid id)
-{
-    struct interaction locked;
-
-    if (!db_is_postgres(cx))
-        return OK;
-    return db_one(cx, &sql_interaction_lock, ARGS({"id", v_uuid(id)}), &interaction_row_record,
-                  &locked);
 }
 
 enum err interaction_get_locked(struct ctx *cx, struct uuid id, struct interaction *out)
@@ -468,8 +497,8 @@ enum err interaction_save(struct ctx *cx, const struct interaction *current,
     TRY(check_times(cx, &after));
     if (after.follow_up_required && uuid_is_none(after.follow_up_assignee))
         after.follow_up_assignee = after.created_by;
-    TRY(check_ids(cx, current, &after));
     after.follow_up_due = interaction_due(&after);
+    TRY(check_ids(cx, current, &after));
     if (!same_time(after.follow_up_due, current->follow_up_due))
         after.follow_up_notified = false;
     after.version++;
@@ -480,7 +509,9 @@ enum err interaction_save(struct ctx *cx, const struct interaction *current,
     TRY(reindex(cx, current, &after));
     *out = after;
     return record_event(cx, &after, change->event_type, change->title,
-                        change->payload.ptr ? change->payload : changes(cx, current, &after));
+                        change->payload.ptr
+                            ? change->payload
+                            : timeline_changes(cx, &interaction_record, current, &after));
 }
 
 /* Who took part besides users stays, and so do the roles of users who stay. */

@@ -128,15 +128,21 @@ extern const struct record interaction_record;
  * customer's; created_by the actor; follow_up_assignee, where a follow-up is required, the
  * creator. The id, number and version are made here.
  *   ERR_INVALID    ended_at before started_at; a chunk beyond total_chunks, without a number,
- *                  or of something that is no primary chunk of the same customer
+ *                  or of something that is no primary chunk of the same customer; a pending
+ *                  follow-up for a user who is deactivated (`inactive`; also in what follows)
  *   ERR_NOT_FOUND  an id in it (the detail names the field)
  *   ERR_CONFLICT   the external_id or the chunk's number is taken
  * The row is not read again: *out is what is known. */
 enum err interaction_create(struct ctx *cx, const struct interaction *in, struct interaction *out);
 
+/* Locks on PostgreSQL always come in one order, so that writes wait for each other and never
+ * in a ring: customers by id, then their interactions. Who creates several in one transaction
+ * locks their customers first, all at once; ids that are unknown lock nothing. */
+enum err interaction_lock_customers(struct ctx *cx, const struct uuid *ids, size_t count);
+
 /* Deleted ones are not found. */
 enum err interaction_get(struct ctx *cx, struct uuid id, struct interaction *out);
-/* The same, locked until the commit: for reads that decide a write. */
+/* The same, locked until the commit, its customer first: for reads that decide a write. */
 enum err interaction_get_locked(struct ctx *cx, struct uuid id, struct interaction *out);
 /* Also a deleted one. */
 enum err interaction_get_any_locked(struct ctx *cx, struct uuid id, struct interaction *out);
@@ -238,7 +244,6 @@ struct interaction_page {
     bool cut;
     int64_t cut_time;
     struct uuid cut_id;
-    bool ownerless; /* the plain list of a customer, company or user who is not there */
 };
 
 /* No filter, or one by customer, company, session, creator or type: a plain list; its total is
@@ -256,5 +261,11 @@ struct interaction_page {
 enum err interaction_list(struct ctx *cx, const struct interaction_filter *filter,
                           const struct interaction_place *place, struct interaction_page *out);
 #define SEARCH_SCAN_CAP 5000
+
+/* ERR_NOT_FOUND where the customer, company or user of the filter is unknown or deleted: asked
+ * before a list that is theirs. A filter alone asks nobody: interactions are history, so those
+ * with a deleted customer stay in the general list, in its totals and in search, by whatever
+ * filter, until they are deleted themselves. */
+enum err interaction_list_owner(struct ctx *cx, const struct interaction_filter *filter);
 
 #endif

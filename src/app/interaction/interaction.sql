@@ -37,6 +37,16 @@ WHERE i.tenant_id = :tenant_id AND i.id = :id
 -- Alone, before it is read: PostgreSQL locks no row of an outer join.
 SELECT i.id FROM interactions i WHERE i.tenant_id = :tenant_id AND i.id = :id {for_update}
 
+-- query: interaction_lock_customer
+-- Before the interaction itself. Which customer it is never changes, so that is read unlocked.
+SELECT c.id FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.id = (
+    SELECT i.customer_id FROM interactions i WHERE i.tenant_id = :tenant_id AND i.id = :id
+) {for_update}
+
+-- query: interaction_lock_customer_by_id
+SELECT c.id FROM customers c WHERE c.tenant_id = :tenant_id AND c.id = :id {for_update}
+
 -- query: interaction_by_external_id
 SELECT {listed}, {rest} FROM interactions i {named}
 WHERE i.tenant_id = :tenant_id AND i.external_id = :external_id

@@ -118,6 +118,16 @@ static enum err create_row(struct req *rq, const struct bulk_row *row, struct uu
 
 static enum err create_many(struct req *rq)
 {
+    struct uuid *ids = ARENA_ARRAY(rq->cx.arena, rq->row_count, struct uuid);
+    size_t count = 0;
+
+    if (!ids)
+        return error_set(rq->cx.error, ERR_TOO_LARGE, "The request unfolds to more than is taken.");
+    for (size_t i = 0; i < rq->row_count; i++) {
+        if (!rq->rows[i].error)
+            ids[count++] = ((const struct interaction *)rq->rows[i].record)->customer_id;
+    }
+    TRY(interaction_lock_customers(&rq->cx, ids, count));
     return reply_rows(rq, create_row);
 }
 
@@ -282,8 +292,7 @@ static void due_key(const void *row, struct list_key *out)
     out->id = interaction->id;
 }
 
-static enum err reply_filtered(struct req *rq, const struct interaction_filter *filter,
-                               bool needs_owner)
+static enum err reply_filtered(struct req *rq, const struct interaction_filter *filter)
 {
     const struct page *page = &rq->page;
     const struct interaction_place place = {page->cursor_time, page->cursor_id, page->limit + 1,
@@ -292,8 +301,6 @@ static enum err reply_filtered(struct req *rq, const struct interaction_filter *
     struct list_key key = {0};
 
     TRY(interaction_list(&rq->cx, filter, &place, &found));
-    if (needs_owner && found.ownerless)
-        return error_set(rq->cx.error, ERR_NOT_FOUND, "There is no such record.");
     key.time = found.cut_time;
     key.id = found.cut_id;
     return reply_list(rq, &interaction_record, &found.rows,
@@ -305,7 +312,14 @@ static enum err reply_filtered(struct req *rq, const struct interaction_filter *
 
 static enum err list(struct req *rq)
 {
-    return reply_filtered(rq, rq->query, false);
+    return reply_filtered(rq, rq->query);
+}
+
+/* The list of somebody: 404 on every page where that one is not there. */
+static enum err reply_owned(struct req *rq, const struct interaction_filter *filter)
+{
+    TRY(interaction_list_owner(&rq->cx, filter));
+    return reply_filtered(rq, filter);
 }
 
 static enum err list_of_customer(struct req *rq)
@@ -313,7 +327,7 @@ static enum err list_of_customer(struct req *rq)
     struct interaction_filter filter = {.q = STR_NULL};
 
     TRY(path_id(rq, 0, &filter.customer_id));
-    return reply_filtered(rq, &filter, true);
+    return reply_owned(rq, &filter);
 }
 
 static enum err list_of_company(struct req *rq)
@@ -321,7 +335,7 @@ static enum err list_of_company(struct req *rq)
     struct interaction_filter filter = {.q = STR_NULL};
 
     TRY(path_id(rq, 0, &filter.company_id));
-    return reply_filtered(rq, &filter, true);
+    return reply_owned(rq, &filter);
 }
 
 static enum err list_of_creator(struct req *rq)
@@ -329,7 +343,7 @@ static enum err list_of_creator(struct req *rq)
     struct interaction_filter filter = {.q = STR_NULL};
 
     TRY(path_id(rq, 0, &filter.created_by));
-    return reply_filtered(rq, &filter, true);
+    return reply_owned(rq, &filter);
 }
 
 static enum err list_of_type(struct req *rq)
@@ -337,7 +351,7 @@ static enum err list_of_type(struct req *rq)
     struct interaction_filter filter = {.q = STR_NULL};
 
     TRY(path_enum(rq, 0, "type", &interaction_type_words, &filter.type));
-    return reply_filtered(rq, &filter, false);
+    return reply_filtered(rq, &filter);
 }
 
 static enum err follow_ups(struct req *rq)
@@ -357,7 +371,8 @@ static enum err follow_ups(struct req *rq)
 static const struct route routes[] = {
     {HTTP_POST, "", ROLE_AGENT, TX_WRITE, create, "Log an interaction", ANSWER_CREATED,
      &interaction_record, .body = &interaction_record, .lane = "customer_id"},
-    {HTTP_GET, "", ROLE_VIEWER, TX_READ, list, "List interactions, newest first", ANSWER_LIST,
+    {HTTP_GET, "", ROLE_VIEWER, TX_READ, list,
+     "List interactions, newest first, also those with deleted customers", ANSWER_LIST,
      &interaction_record, .query = &filter_record, .flags = ROUTE_PAGED},
     {HTTP_POST, "/bulk", ROLE_AGENT, TX_WRITE, create_many,
      "Log many interactions; a row whose external_id is there answers its id", ANSWER_ROWS,
@@ -365,10 +380,10 @@ static const struct route routes[] = {
     {HTTP_GET, "/search", ROLE_VIEWER, TX_READ, list, "Search in subjects and descriptions",
      ANSWER_LIST, &interaction_record, .query = &search_record, .flags = ROUTE_PAGED},
     {HTTP_GET, "/customer/{id}", ROLE_VIEWER, TX_READ, list_of_customer,
-     "List the interactions with a customer", ANSWER_LIST, &interaction_record,
+     "List the interactions with a customer who is not deleted", ANSWER_LIST, &interaction_record,
      .flags = ROUTE_PAGED},
     {HTTP_GET, "/company/{id}", ROLE_VIEWER, TX_READ, list_of_company,
-     "List the interactions with a company", ANSWER_LIST, &interaction_record,
+     "List the interactions with a company that is not deleted", ANSWER_LIST, &interaction_record,
      .flags = ROUTE_PAGED},
     {HTTP_GET, "/type/{type}", ROLE_VIEWER, TX_READ, list_of_type,
      "List the interactions of a type", ANSWER_LIST, &interaction_record, .flags = ROUTE_PAGED},

@@ -185,7 +185,7 @@ static const struct field api_fields[] = {
     FIELD(interaction, description, F_TEXT, NULLABLE, .max = INTERACTION_DESCRIPTION_MAX),
     FIELD(interaction, created_by, F_UUID, READ_ONLY | NULLABLE, .doc = "Who logged it"),
     FIELD(interaction, created_by_name, F_TEXT, READ_ONLY | NULLABLE),
-    VIEW_OF(interaction, "attendees", participants, put_attendees, take_attendees, 0,
+    VIEW_OF(interaction, "attendees", participants, put_attendees, take_attendees, 0, .of = F_UUID,
             .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"format\":\"uuid\"},"
                       "\"uniqueItems\":true,\"maxItems\":200}",
             .doc = "Users who took part, in order"),

@@ -6,68 +6,40 @@
 
 #define WALK_ROWS 200 /* read at a time where words are looked for in the rows themselves */
 
-/* An index that can lead: its queries, the list whose total is kept, and whether the one
- * exists whose list it is. */
+/* An index that can lead: its queries, and the list whose total is kept. */
 struct lead {
     const struct query *page, *filtered, *count, *edge;
     const char *total;
-    const struct query *there;
 };
 
-static const struct lead by_all = {&sql_interaction_page_by_all,
-                                   &sql_interaction_filtered_by_all,
-                                   &sql_interaction_count_by_all,
-                                   &sql_interaction_edge_by_all,
-                                   "interactions",
-                                   NULL};
-static const struct lead by_session = {&sql_interaction_page_by_session,
-                                       &sql_interaction_filtered_by_session,
-                                       &sql_interaction_count_by_session,
-                                       &sql_interaction_edge_by_session,
-                                       "interactions.session",
-                                       NULL};
-static const struct lead by_customer = {&sql_interaction_page_by_customer,
-                                        &sql_interaction_filtered_by_customer,
-                                        &sql_interaction_count_by_customer,
-                                        &sql_interaction_edge_by_customer,
-                                        "interactions.customer",
-                                        &sql_interaction_customer_there};
-static const struct lead by_company = {&sql_interaction_page_by_company,
-                                       &sql_interaction_filtered_by_company,
-                                       &sql_interaction_count_by_company,
-                                       &sql_interaction_edge_by_company,
-                                       "interactions.company",
-                                       &sql_interaction_company_there};
-static const struct lead by_created_by = {&sql_interaction_page_by_created_by,
-                                          &sql_interaction_filtered_by_created_by,
-                                          &sql_interaction_count_by_created_by,
-                                          &sql_interaction_edge_by_created_by,
-                                          "interactions.created_by",
-                                          &sql_interaction_user_there};
-static const struct lead by_type = {&sql_interaction_page_by_type,
-                                    &sql_interaction_filtered_by_type,
-                                    &sql_interaction_count_by_type,
-                                    &sql_interaction_edge_by_type,
-                                    "interactions.type",
-                                    NULL};
-static const struct lead by_outcome = {&sql_interaction_page_by_outcome,
-                                       &sql_interaction_filtered_by_outcome,
-                                       &sql_interaction_count_by_outcome,
-                                       &sql_interaction_edge_by_outcome,
-                                       NULL,
-                                       NULL};
-static const struct lead by_sentiment = {&sql_interaction_page_by_sentiment,
-                                         &sql_interaction_filtered_by_sentiment,
-                                         &sql_interaction_count_by_sentiment,
-                                         &sql_interaction_edge_by_sentiment,
-                                         NULL,
-                                         NULL};
-static const struct lead by_channel = {&sql_interaction_page_by_channel,
-                                       &sql_interaction_filtered_by_channel,
-                                       &sql_interaction_count_by_channel,
-                                       &sql_interaction_edge_by_channel,
-                                       NULL,
-                                       NULL};
+static const struct lead by_all = {&sql_interaction_page_by_all, &sql_interaction_filtered_by_all,
+                                   &sql_interaction_count_by_all, &sql_interaction_edge_by_all,
+                                   "interactions"};
+static const struct lead by_session = {
+    &sql_interaction_page_by_session, &sql_interaction_filtered_by_session,
+    &sql_interaction_count_by_session, &sql_interaction_edge_by_session, "interactions.session"};
+static const struct lead by_customer = {
+    &sql_interaction_page_by_customer, &sql_interaction_filtered_by_customer,
+    &sql_interaction_count_by_customer, &sql_interaction_edge_by_customer, "interactions.customer"};
+static const struct lead by_company = {
+    &sql_interaction_page_by_company, &sql_interaction_filtered_by_company,
+    &sql_interaction_count_by_company, &sql_interaction_edge_by_company, "interactions.company"};
+static const struct lead by_created_by = {
+    &sql_interaction_page_by_created_by, &sql_interaction_filtered_by_created_by,
+    &sql_interaction_count_by_created_by, &sql_interaction_edge_by_created_by,
+    "interactions.created_by"};
+static const struct lead by_type = {
+    &sql_interaction_page_by_type, &sql_interaction_filtered_by_type,
+    &sql_interaction_count_by_type, &sql_interaction_edge_by_type, "interactions.type"};
+static const struct lead by_outcome = {
+    &sql_interaction_page_by_outcome, &sql_interaction_filtered_by_outcome,
+    &sql_interaction_count_by_outcome, &sql_interaction_edge_by_outcome, NULL};
+static const struct lead by_sentiment = {
+    &sql_interaction_page_by_sentiment, &sql_interaction_filtered_by_sentiment,
+    &sql_interaction_count_by_sentiment, &sql_interaction_edge_by_sentiment, NULL};
+static const struct lead by_channel = {
+    &sql_interaction_page_by_channel, &sql_interaction_filtered_by_channel,
+    &sql_interaction_count_by_channel, &sql_interaction_edge_by_channel, NULL};
 
 /* One reading: what leads, what else must hold, and the stretch that is left to read:
  * from (before_time, before_id), which is not in it, down to (edge_time, edge_id), which is. */
@@ -278,17 +250,12 @@ static enum err plain(struct ctx *cx, const struct reading *reading,
 {
     const struct value *value = &reading->lead_value;
     const char *list = reading->lead->total;
-    int64_t there = 1;
 
     if (value->type == V_UUID)
         TRY(count_get_uuid(cx, list, value->uuid, &out->total));
     else
         TRY(count_get(cx, list, value->type == V_TEXT ? value->text : STR(""), &out->total));
-    TRY(read_rows(cx, reading->lead->page, reading, place->limit, place->offset, &out->rows));
-    if (out->rows.count == 0 && reading->lead->there)
-        TRY(db_int(cx, reading->lead->there, ARGS({"id", *value}), &there));
-    out->ownerless = there == 0;
-    return OK;
+    return read_rows(cx, reading->lead->page, reading, place->limit, place->offset, &out->rows);
 }
 
 /* --- Search ------------------------------------------------------------------------------------
@@ -410,6 +377,23 @@ static enum err search(struct ctx *cx, struct reading *reading,
 
 /* --- All of them
  * ---------------------------------------------------------------------------------- */
+
+static enum err require_there(struct ctx *cx, const struct query *query, struct uuid id)
+{
+    int64_t there = 0;
+
+    if (uuid_is_none(id))
+        return OK;
+    TRY(db_int(cx, query, ARGS({"id", v_uuid(id)}), &there));
+    return there ? OK : error_set(cx->error, ERR_NOT_FOUND, "There is no such record.");
+}
+
+enum err interaction_list_owner(struct ctx *cx, const struct interaction_filter *filter)
+{
+    TRY(require_there(cx, &sql_interaction_customer_there, filter->customer_id));
+    TRY(require_there(cx, &sql_interaction_company_there, filter->company_id));
+    return require_there(cx, &sql_interaction_user_there, filter->created_by);
+}
 
 enum err interaction_list(struct ctx *cx, const struct interaction_filter *filter,
                           const struct interaction_place *place, struct interaction_page *out)

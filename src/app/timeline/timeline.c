@@ -111,14 +111,34 @@ struct str timeline_payload(struct ctx *cx, const struct bind *members, size_t c
     return buf_failed(&buf) ? STR_NULL : buf_str(&buf);
 }
 
+/* {"from":…,"to":…}, or {} where that is long. */
+static void put_change(const struct field *field, const void *before, const void *after,
+                       struct buf *value, struct json_out *out)
+{
+    struct json_out value_out;
+
+    buf_reset(value);
+    json_out_init(&value_out, value);
+    json_object_begin(&value_out);
+    JSON_KEY(&value_out, "from");
+    field_encode(field, before, &value_out);
+    JSON_KEY(&value_out, "to");
+    field_encode(field, after, &value_out);
+    json_object_end(&value_out);
+    json_key(out, str_of(field->name));
+    json_raw(out,
+             buf_failed(value) || out->buf->len > FREE_JSON_MAX / 2 ? STR("{}") : buf_str(value));
+}
+
 struct str timeline_changes(struct ctx *cx, const struct record *record, const void *before,
                             const void *after)
 {
     const struct given changed = record_difference(record, before, after);
-    struct buf buf;
+    struct buf buf, value;
     struct json_out out;
 
-    buf_init(&buf, cx->arena, BODY_MAX);
+    buf_init(&buf, cx->arena, FREE_JSON_MAX);
+    buf_init(&value, cx->arena, EVENT_VALUE_MAX);
     json_out_init(&out, &buf);
     json_object_begin(&out);
     JSON_KEY(&out, "changed");
@@ -126,15 +146,8 @@ struct str timeline_changes(struct ctx *cx, const struct record *record, const v
     for (size_t i = 0; i < record->count; i++) {
         const struct field *field = &record->fields[i];
 
-        if ((changed.bits[i / 64] >> (i % 64) & 1) == 0 || (field->flags & WRITE_ONLY) != 0)
-            continue;
-        json_key(&out, str_of(field->name));
-        json_object_begin(&out);
-        JSON_KEY(&out, "from");
-        field_encode(field, before, &out);
-        JSON_KEY(&out, "to");
-        field_encode(field, after, &out);
-        json_object_end(&out);
+        if ((changed.bits[i / 64] >> (i % 64) & 1) == 1 && (field->flags & WRITE_ONLY) == 0)
+            put_change(field, before, after, &value, &out);
     }
     json_object_end(&out);
     json_object_end(&out);

@@ -74,7 +74,10 @@ struct str timeline_payload(struct ctx *cx, const struct bind *members, size_t c
 #define PAYLOAD(cx, ...)                                                                           \
     timeline_payload((cx), (const struct bind[]){__VA_ARGS__},                                     \
                      sizeof((const struct bind[]){__VA_ARGS__}) / sizeof(struct bind))
-/* {"changed":{"name":{"from":…,"to":…},…}} of the fields that people edit. */
+/* {"changed":{"name":{"from":…,"to":…},…}} of the fields that people edit, but secrets. One
+ * that would take more than EVENT_VALUE_MAX is named and not told ("name":{}), and so are
+ * those after half of what a payload may hold: the whole never is more. */
+#define EVENT_VALUE_MAX KIB(1)
 struct str timeline_changes(struct ctx *cx, const struct record *record, const void *before,
                             const void *after);
 

@@ -80,13 +80,22 @@ static enum err edit(struct req *rq)
     return edit_user(rq, id);
 }
 
-static enum err reset(struct req *rq)
+/* The user of the path, locked, as the caller saw it. */
+static enum err current_user(struct req *rq, struct user *out)
 {
-    struct user user = {0};
     struct uuid id;
 
     TRY(path_id(rq, 0, &id));
-    TRY(user_reset(&rq->cx, id, &user));
+    TRY(user_get_locked(&rq->cx, id, out));
+    return check_if_match(rq, out->version);
+}
+
+static enum err reset(struct req *rq)
+{
+    struct user user = {0};
+
+    TRY(current_user(rq, &user));
+    TRY(user_reset(&rq->cx, user.id, &user));
     return reply_record(rq, &user_record, &user);
 }
 
@@ -98,16 +107,6 @@ static const struct field leaving_fields[] = {
           .doc = "Who takes over customers, companies and open follow-ups; null: nobody"),
 };
 static const struct record leaving_record = RECORD_NAMED("UserDeactivate", leaving, leaving_fields);
-
-/* The user of the path, locked, as the caller saw it. */
-static enum err current_user(struct req *rq, struct user *out)
-{
-    struct uuid id;
-
-    TRY(path_id(rq, 0, &id));
-    TRY(user_get_locked(&rq->cx, id, out));
-    return check_if_match(rq, out->version);
-}
 
 static enum err deactivate(struct req *rq)
 {

@@ -231,14 +231,12 @@ static void test_a_touch_can_be_taken_back(void **state)
 static bool is_found(struct ctx *cx, const struct customer_filter *filter)
 {
     const struct customer_place all = {STR(""), {{[15] = 1}}, 10, 0};
-    struct list rows;
-    int64_t total;
-    bool capped;
+    struct customer_page page;
 
-    assert_int_equal(customer_list(cx, filter, &all, &rows, &total, &capped), OK);
-    assert_int_equal(rows.count, total);
-    assert_false(capped);
-    return rows.count == 1;
+    assert_int_equal(customer_list(cx, filter, &all, &page), OK);
+    assert_int_equal(page.rows.count, page.total);
+    assert_false(page.capped || page.cut);
+    return page.rows.count == 1;
 }
 
 static bool finds(struct ctx *cx, const char *q)

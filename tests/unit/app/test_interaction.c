@@ -7,6 +7,7 @@
 #include "app/interaction/interaction.h"
 #include "app/session/session.h"
 #include "app/tenant/tenant.h"
+#include "app/timeline/timeline.h"
 #include "db/counts.h"
 
 #include <stdio.h>
@@ -665,8 +666,80 @@ static void test_totals_and_summaries_are_what_a_recount_says(void **state)
     compare_summaries(&world);
 }
 
+/* --- What changed, in an event ------------------------------------------------------------------
+ */
+
+static struct str repeated(struct ctx *cx, const char *before, char c, size_t count,
+                           const char *after)
+{
+    struct buf buf;
+
+    buf_init(&buf, cx->arena, MIB(1));
+    buf_add(&buf, str_of(before));
+    for (size_t i = 0; i < count; i++)
+        buf_add_char(&buf, c);
+    buf_add(&buf, str_of(after));
+    return buf_str(&buf);
+}
+
+static struct str told(struct str payload, const char *name)
+{
+    return json_raw_member(json_raw_member(payload, STR("changed")), str_of(name));
+}
+
+/* Both values of one field are more than a payload holds; so are many that are not long. */
+static enum err ask_changes(struct ctx *cx, struct world *world)
+{
+    enum { MANY = 100 };
+    static char names[MANY][8];
+    static struct field fields[MANY];
+    struct record many = {"Many", MANY * sizeof(struct str), fields, MANY};
+    struct str before_texts[MANY] = {{NULL, 0}}, after_texts[MANY];
+    struct customer before = {.name = STR("A"), .custom_fields = STR("{}")}, after = before;
+    struct interaction call = call_with(world, 0), changed = call;
+    struct str payload;
+
+    before.custom_fields = repeated(cx, "{\"a\":\"", 'x', 60000, "\"}");
+    after.custom_fields = repeated(cx, "{\"a\":\"", 'y', 60000, "\"}");
+    after.name = STR("B");
+    payload = timeline_changes(cx, &customer_record, &before, &after);
+    must(payload.ptr && payload.len < KIB(1));
+    must(str_is(told(payload, "custom_fields"), "{}"));
+    must(str_is(told(payload, "name"), "{\"from\":\"A\",\"to\":\"B\"}"));
+
+    changed.description = repeated(cx, "", 'd', 1100, "");
+    changed.subject = STR("Another call");
+    payload = timeline_changes(cx, &interaction_record, &call, &changed);
+    must(str_is(told(payload, "description"), "{}"));
+    must(str_is(told(payload, "subject"), "{\"from\":\"A call\",\"to\":\"Another call\"}"));
+
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof(names[i]), "f%zu", i);
+        fields[i] = (struct field){.name = names[i],
+                                   .type = F_TEXT,
+                                   .flags = NULLABLE,
+                                   .offset = i * sizeof(struct str),
+                                   .size = sizeof(struct str)};
+        after_texts[i] = repeated(cx, "", 't', 900, "");
+    }
+    payload = timeline_changes(cx, &many, before_texts, after_texts);
+    must(payload.ptr && payload.len <= FREE_JSON_MAX);
+    must(told(payload, "f0").len > 900);
+    must(str_is(told(payload, "f99"), "{}"));
+    return OK;
+}
+
+static void test_changes_always_fit_a_payload(void **state)
+{
+    struct world world;
+
+    begin(&world, state, "2026-05-05T12:00:00Z", "UTC");
+    ask(&world, TX_WRITE, ask_changes);
+}
+
 #define TESTS(store)                                                                               \
     STORE_TEST(test_what_is_left_out_has_a_default, store),                                        \
+        STORE_TEST(test_changes_always_fit_a_payload, store),                                      \
         STORE_TEST(test_durations_are_differences_of_whole_seconds, store),                        \
         STORE_TEST(test_buckets_go_by_the_users_day, store),                                       \
         STORE_TEST(test_a_day_of_25_hours_is_one_day, store),                                      \

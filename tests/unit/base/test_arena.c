@@ -180,6 +180,58 @@ static void deferred_last_first(void **state)
     arena_free(NULL);
 }
 
+/* What came before a mark stays, however it was asked to grow since. */
+static void a_mark_is_come_back_to(void **state)
+{
+    char outside[] = "abc";
+    const size_t large = MIB(1);
+    struct arena *arena = arena_new(MIB(8));
+    char *small = arena_alloc(arena, 100), *big = arena_alloc(arena, large), *grown;
+    size_t used;
+
+    (void)state;
+    order_len = 0;
+    memset(small, 's', 100);
+    memset(big, 'b', large);
+    assert_true(arena_defer(arena, note, &outside[0]));
+    const struct arena_mark mark = arena_mark(arena);
+    used = arena_used(arena);
+    for (int i = 0; i < 8; i++) { /* eight times what would fit once or twice */
+        grown = arena_grow(arena, big, large, 2 * large);
+        assert_non_null(grown);
+        assert_ptr_not_equal(grown, big);
+        memset(grown, 'x', 2 * large);
+        grown = arena_grow(arena, small, 100, 200);
+        assert_non_null(grown);
+        memset(grown, 'x', 200);
+        for (int k = 0; k < 200; k++)
+            assert_non_null(arena_alloc(arena, KIB(5)));
+        assert_true(arena_defer(arena, note, &outside[1]));
+        assert_true(arena_defer(arena, note, &outside[2]));
+        if (i % 2)
+            assert_null(arena_alloc(arena, MIB(8)));
+        assert_int_equal(arena_exhausted(arena), i % 2);
+        order_len = 0;
+        arena_release(arena, mark);
+        assert_int_equal(order_len, 2);
+        assert_memory_equal(order, "cb", 2);
+        assert_false(arena_exhausted(arena));
+        assert_int_equal(arena_used(arena), used);
+    }
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(small[i], 's');
+    for (size_t i = 0; i < large; i++)
+        assert_int_equal(big[i], 'b');
+    assert_int_equal(((char *)arena_alloc(arena, 100))[99], 0);
+    assert_null(arena_alloc(arena, MIB(8)));
+    const struct arena_mark spent = arena_mark(arena);
+    arena_release(arena, spent);
+    assert_true(arena_exhausted(arena)); /* as it was then */
+    order_len = 0;
+    arena_free(arena);
+    assert_memory_equal(order, "a", 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +242,7 @@ int main(void)
         cmocka_unit_test(grow_in_place_and_by_copy),
         cmocka_unit_test(grow_to_half_of_the_budget),
         cmocka_unit_test(deferred_last_first),
+        cmocka_unit_test(a_mark_is_come_back_to),
     };
 
     return cmocka_run_group_tests_name("base/arena", tests, NULL, NULL);

@@ -155,6 +155,26 @@ static enum err fail_after_write(struct req *rq)
     return error_set(rq->cx.error, ERR_CONFLICT, "Too late.");
 }
 
+/* Takes a third of what a request may, and is run again as after a lost race. */
+static int greedy_runs, greedy_releases;
+
+static void count_release(void *what)
+{
+    ++*(int *)what;
+}
+
+static enum err greedy(struct req *rq)
+{
+    struct thing thing = {.name = ((struct thing *)rq->body)->name};
+
+    greedy_runs++;
+    if (!arena_alloc(rq->cx.arena, REQUEST_ARENA_MAX / 3) ||
+        !arena_defer(rq->cx.arena, count_release, &greedy_releases))
+        return error_set(rq->cx.error, ERR_TOO_LARGE, "There is no memory left.");
+    TRY(insert(&rq->cx, &thing));
+    return reply_created(rq, &thing_record, &thing, thing.id);
+}
+
 static enum err no_answer(struct req *rq)
 {
     (void)rq;
@@ -194,6 +214,8 @@ static const struct route routes[] = {
     {HTTP_POST, "/bulk", ROLE_AGENT, TX_WRITE, bulk, "Make many", ANSWER_ROWS,
      .body = &thing_record, .flags = ROUTE_ROWS},
     {HTTP_POST, "/half", ROLE_AGENT, TX_WRITE, fail_after_write, "Fail", ANSWER_NONE, .flags = 0},
+    {HTTP_POST, "/greedy", ROLE_AGENT, TX_WRITE, greedy, "Take memory", ANSWER_CREATED,
+     &thing_record, &thing_record, .flags = 0},
     {HTTP_POST, "/mute", ROLE_AGENT, TX_WRITE, no_answer, "Nothing", ANSWER_NONE, .flags = 0},
     {HTTP_GET, "/whoami", ROLE_VIEWER, TX_NONE, whoami, "Who", ANSWER_OTHER,
      .other_answer = "text/plain; charset=utf-8"},
@@ -1016,6 +1038,25 @@ static void repeated_run(void **state)
     assert_int_equal(exchange.response.body.len, first.len);
 }
 
+/* Each run has the memory that the first one had. */
+static void many_runs(void **state)
+{
+    (void)state;
+    greedy_runs = greedy_releases = 0;
+    assert_int_equal(call(HTTP_POST, "/api/v1/things/greedy", "{\"name\":\"g\"}"), 201);
+    header("authorization", key_header);
+    header("content-type", "application/json");
+    for (int i = 1; i < 8; i++) {
+        assert_int_equal(exec_transaction(exec, TX_WRITE, run_again, exchange.user), OK);
+        assert_int_equal(exchange.response.status, 201);
+        assert_int_equal(greedy_releases, i);
+    }
+    assert_int_equal(greedy_runs, 8);
+    read_answer();
+    assert_string_equal(json_member_text(answer, "name"), "g");
+    json_decref(answer);
+}
+
 /* ------------------------------------------------------------------ about itself */
 
 static void about_itself(void **state)
@@ -1055,8 +1096,8 @@ int main(void)
         TEST(one_record),   TEST(pages),         TEST(as_csv),       TEST(bulk_rows),
         TEST(large_bulk),   TEST(failures),      TEST(bodies),       TEST(body_sizes),
         TEST(keys),         TEST(roles),         TEST(cookies),      TEST(the_demo),
-        TEST(idempotency),  TEST(still_running), TEST(repeated_run), TEST(about_itself),
-        TEST(the_operator), /* adds a tenant: the last */
+        TEST(idempotency),  TEST(still_running), TEST(repeated_run), TEST(many_runs),
+        TEST(about_itself), TEST(the_operator), /* adds a tenant: the last */
     };
 
     int failed = cmocka_run_group_tests_name("on SQLite", tests, make_on_sqlite, end);

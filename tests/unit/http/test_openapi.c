@@ -47,6 +47,8 @@ static const struct route routes[] = {
      .flags = 0},
     {HTTP_PATCH, "/{id}", ROLE_MANAGER, TX_WRITE, nothing, "Change a pet", ANSWER_RECORD,
      &pet_record, &pet_record, .flags = ROUTE_PATCH},
+    {HTTP_POST, "/{id}/restore", ROLE_AGENT, TX_WRITE, nothing, "Restore a pet", ANSWER_RECORD,
+     &pet_record, .flags = 0},
     {HTTP_DELETE, "/{id}", ROLE_ADMIN, TX_WRITE, nothing, "Delete a pet", ANSWER_NONE, .flags = 0},
     {HTTP_POST, "/bulk", ROLE_AGENT, TX_WRITE, nothing, "Make pets", ANSWER_ROWS,
      .body = &pet_record, .flags = ROUTE_ROWS},
@@ -204,8 +206,13 @@ static void what_an_operation_says(void **state)
     assert_true(has_parameter(create, "Idempotency-Key", "header"));
     assert_true(answers(create, "201") && answers(create, "409") && answers(create, "415"));
     assert_false(answers(create, "200"));
+    assert_false(has_parameter(create, "If-Match", "header") || answers(create, "412"));
+    assert_false(answers(operation("/api/v1/pets/bulk", "post"), "412"));
     assert_true(json_is_true(json_object_get(json_object_get(create, "requestBody"), "required")));
 
+    change = operation("/api/v1/pets/{id}/restore", "post");
+    assert_true(has_parameter(change, "If-Match", "header"));
+    assert_true(answers(change, "412"));
     change = operation("/api/v1/pets/{id}", "patch");
     assert_true(has_parameter(change, "id", "path"));
     assert_true(has_parameter(change, "If-Match", "header"));

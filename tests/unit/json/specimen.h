@@ -76,6 +76,15 @@ static enum err shout_take(const struct decoding *in, const struct json_t *value
     return OK;
 }
 
+/* A view of the list of people, which takes any list for an empty one. */
+static enum err party_take(const struct decoding *in, const struct json_t *value, void *record)
+{
+    (void)in;
+    (void)value;
+    ((struct specimen *)record)->people = (struct list){NULL, 0};
+    return OK;
+}
+
 static const struct field specimen_fields[] = {
     FIELD(specimen, id, F_UUID, READ_ONLY | NULLABLE),
     FIELD(specimen, owner_id, F_UUID, NULLABLE | IMMUTABLE),
@@ -102,6 +111,8 @@ static const struct field specimen_fields[] = {
     FIELD(specimen, main_part, F_OBJECT, NULLABLE, .record = &part_record),
     VIEW_OF(specimen, "shout", shout, shout_put, shout_take, NULLABLE,
             .schema = "{\"type\":[\"string\",\"null\"]}"),
+    VIEW_OF(specimen, "party", people, NULL, party_take, WRITE_ONLY, .of = F_UUID,
+            .schema = "{\"type\":\"array\"}"),
     FIELD(specimen, hidden, F_INT, COLUMN_ONLY),
 };
 static const struct record specimen_record = RECORD_NAMED("Specimen", specimen, specimen_fields);

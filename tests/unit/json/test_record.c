@@ -408,6 +408,18 @@ static void patches(void **state)
     expect(f, "subject", "not_nullable", NULL);
     assert_int_equal(f->error.fault_count, 2);
 
+    /* Null clears a list, also one that is shown by a view; but not one that must be there. */
+    assert_int_equal(decode_as(f, STR("{\"people\":null,\"parts\":null,\"tags\":null}"), true), OK);
+    assert_true(given_has(&f->given, &specimen_record, "people"));
+    assert_int_equal(f->specimen.people.count + f->specimen.parts.count, 0);
+    assert_int_equal(decode_as(f, STR("{\"party\":null}"), true), OK);
+    assert_true(given_has(&f->given, &specimen_record, "party"));
+    assert_int_equal(decode_as(f, STR("{\"subject\":\"s\",\"party\":null}"), false), ERR_INVALID);
+    expect(f, "party", "not_nullable", NULL);
+    assert_false(
+        field_takes_null(&(struct field){.type = F_LIST, .of = F_TEXT, .flags = REQUIRED}, true));
+    assert_false(field_takes_null(&(struct field){.type = F_LIST, .of = F_TEXT, .min = 1}, true));
+
     /* An item of a list is whole; a nested object is merged. */
     assert_int_equal(decode_as(f, STR("{\"parts\":[{}],\"main_part\":{}}"), true), ERR_INVALID);
     expect(f, "parts[0].label", "required", NULL);

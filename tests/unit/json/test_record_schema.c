@@ -119,6 +119,13 @@ static void patches(void **state)
     assert_null(property(schema, "owner_id").ptr);
     assert_non_null(property(schema, "subject").ptr);
     assert_null(json_raw_member(property(schema, "main_part"), STR("required")).ptr);
+    assert_str(json_raw_member(property(schema, "people"), STR("type")), "[\"array\",\"null\"]");
+    assert_str(property(schema, "party"), "{\"anyOf\":[{\"type\":\"array\"},{\"type\":\"null\"}]}");
+    assert_str(property(schema_of(f, &specimen_record, SCHEMA_BODY), "party"),
+               "{\"type\":\"array\"}");
+    assert_str(json_raw_member(property(schema_of(f, &specimen_record, SCHEMA_BODY), "people"),
+                               STR("type")),
+               "\"array\"");
     assert_str(
         json_raw_member(json_raw_member(property(schema, "parts"), STR("items")), STR("required")),
         "[\"label\"]");
