@@ -299,7 +299,8 @@ static void put_off(struct node *node)
     atomic_store(&node->ready, false);
 }
 
-/* `local`: for this transaction only. */
+/* `local`: for this transaction only. Without jit: a bounded walk over an index is short,
+ * and its estimate, which knows nothing of the bound, would have it compiled first. */
 static void settings_sql(const struct pg_db *pg, bool local, char *out, size_t out_size)
 {
     const char *unsafe = pg->base.node->options.unsafe;
@@ -313,9 +314,10 @@ static void settings_sql(const struct pg_db *pg, bool local, char *out, size_t o
              "SELECT set_config('timezone', 'UTC', %s),"
              " set_config('statement_timeout', '" STATEMENT_TIMEOUT_MS "', %s),"
              " set_config('lock_timeout', '" LOCK_TIMEOUT_MS "', %s),"
+             " set_config('jit', 'off', %s),"
              " set_config('idle_in_transaction_session_timeout', '" IDLE_TIMEOUT_MS "', %s),"
              " set_config('synchronous_commit', %s, %s)",
-             scope, scope, scope, scope, commit, scope);
+             scope, scope, scope, scope, scope, commit, scope);
 }
 
 static enum err set_up_session(struct pg_db *pg)

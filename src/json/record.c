@@ -441,3 +441,23 @@ const char *record_fault(const struct record *record)
     }
     return NULL;
 }
+
+enum err list_append(struct arena *arena, struct list *list, const struct list *more,
+                     size_t item_size, struct error *error)
+{
+    char *items;
+
+    if (list->count == 0) {
+        *list = *more;
+        return OK;
+    }
+    if (more->count == 0)
+        return OK;
+    items = arena_array(arena, list->count + more->count, item_size);
+    if (!items)
+        return error_set(error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
+    memcpy(items, list->items, list->count * item_size);
+    memcpy(items + list->count * item_size, more->items, more->count * item_size);
+    *list = (struct list){items, list->count + more->count};
+    return OK;
+}

@@ -91,6 +91,10 @@ struct list {
     size_t count;
 };
 
+/* Adds the items of `more`, `item_size` bytes each, behind those of *list. */
+enum err list_append(struct arena *arena, struct list *list, const struct list *more,
+                     size_t item_size, struct error *error);
+
 #define LIST_AT(list, type, index) (&((type *)(list).items)[index])
 
 /* Names of an enum, value 1 first. `aliases` are accepted too and come out as the name. */

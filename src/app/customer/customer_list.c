@@ -303,25 +303,6 @@ static enum err find_edge(struct ctx *cx, const struct reading *reading, int64_t
     return OK;
 }
 
-static enum err append(struct ctx *cx, struct list *rows, const struct list *more)
-{
-    const size_t size = sizeof(struct customer);
-    char *items;
-
-    if (rows->count == 0) {
-        *rows = *more;
-        return OK;
-    }
-    items = arena_array(cx->arena, rows->count + more->count, size);
-    if (!items)
-        return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
-    memcpy(items, rows->items, rows->count * size);
-    if (more->count > 0)
-        memcpy(items + rows->count * size, more->items, more->count * size);
-    *rows = (struct list){items, rows->count + more->count};
-    return OK;
-}
-
 /* Reads step by step, so that a page that fills at once costs little and one that never does
  * costs SCAN_CAP entries. */
 static enum err scan(struct ctx *cx, const struct reading *whole, int64_t limit, int64_t offset,
@@ -343,7 +324,7 @@ static enum err scan(struct ctx *cx, const struct reading *whole, int64_t limit,
         }
         TRY(read_rows(cx, part.lead->filtered, &part, limit - (int64_t)out->rows.count, offset,
                       &rows));
-        TRY(append(cx, &out->rows, &rows));
+        TRY(list_append(cx->arena, &out->rows, &rows, sizeof(struct customer), cx->error));
         if (!more || (int64_t)out->rows.count >= limit)
             return OK;
         if (offset > 0 && rows.count == 0) {
