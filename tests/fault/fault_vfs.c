@@ -86,7 +86,7 @@ static size_t sectors(size_t len)
 /* Room for `len` bytes; what is new is zero and clean. */
 static bool image_reserve(struct image *image, size_t len)
 {
-    size_t capacity = image->capacity ? image->capacity : 64 * SECTOR_BYTES;
+    size_t capacity = image->capacity ? image->capacity : (size_t)64 * SECTOR_BYTES;
     char *bytes;
     uint8_t *dirty;
 

@@ -261,7 +261,7 @@ static struct args reading_args(const struct reading *reading, int64_t limit, in
     };
     size_t count = COUNT_OF(fixed);
 
-    _Static_assert(COUNT_OF(fixed) + 2 * WORDS_MAX <= BINDS_MAX, "room for all");
+    _Static_assert(COUNT_OF(fixed) + WORDS_MAX + WORDS_MAX <= BINDS_MAX, "room for all");
     memcpy(binds, fixed, sizeof fixed);
     for (size_t i = 0; i < WORDS_MAX; i++) {
         bool used = i < search->word_count;

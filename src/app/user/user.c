@@ -53,10 +53,18 @@ static const struct record owned_record = RECORD(owned, owned_fields);
 
 enum role user_role_rights(int user_role)
 {
-    static const enum role rights[] = {ROLE_NONE, ROLE_VIEWER, ROLE_AGENT, ROLE_MANAGER,
-                                       ROLE_ADMIN};
-
-    return user_role > 0 && (size_t)user_role < COUNT_OF(rights) ? rights[user_role] : ROLE_NONE;
+    switch (user_role) {
+    case USER_VIEWER:
+        return ROLE_VIEWER;
+    case USER_AGENT:
+        return ROLE_AGENT;
+    case USER_MANAGER:
+        return ROLE_MANAGER;
+    case USER_ADMIN:
+        return ROLE_ADMIN;
+    default:
+        return ROLE_NONE;
+    }
 }
 
 int user_role_of(enum role rights)

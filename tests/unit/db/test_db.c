@@ -147,6 +147,15 @@ static void assert_same_text(struct str a, struct str b)
     must(str_equal(a, b));
 }
 
+/* To the bit: -0 is not 0 here. */
+static uint64_t bits_of(double real)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &real, sizeof(bits));
+    return bits;
+}
+
 static void assert_same(const struct thing *a, const struct thing *b)
 {
     must(uuid_equal(a->id, b->id));
@@ -161,9 +170,9 @@ static void assert_same(const struct thing *a, const struct thing *b)
     must_equal(a->maybe_number.value, b->maybe_number.value);
     must_equal(a->maybe_at.set, b->maybe_at.set);
     must_equal(a->maybe_at.value, b->maybe_at.value);
-    must_same_bytes(&a->real, &b->real, sizeof(a->real));
+    must_equal(bits_of(a->real), bits_of(b->real));
     must_equal(a->maybe_real.set, b->maybe_real.set);
-    must_same_bytes(&a->maybe_real.value, &b->maybe_real.value, sizeof(double));
+    must_equal(bits_of(a->maybe_real.value), bits_of(b->maybe_real.value));
     must_equal(a->words.count, b->words.count);
     for (size_t i = 0; i < a->words.count; i++)
         assert_same_text(*LIST_AT(a->words, struct str, i), *LIST_AT(b->words, struct str, i));
