@@ -131,14 +131,14 @@ static void *run_proxy(void *context)
 {
     (void)context;
     while (!atomic_load(&proxy.ends)) {
-        struct pollfd polls[1 + 2 * PAIRS_MAX] = {{.fd = proxy.listener, .events = POLLIN}};
+        struct pollfd polls[1 + (size_t)2 * PAIRS_MAX] = {{.fd = proxy.listener, .events = POLLIN}};
 
         for (size_t i = 0; i < PAIRS_MAX; i++) {
             polls[1 + 2 * i] = (struct pollfd){.fd = proxy.pairs[i].client, .events = POLLIN};
             polls[2 + 2 * i] = (struct pollfd){.fd = proxy.pairs[i].server, .events = POLLIN};
         }
         must(poll(polls, COUNT_OF(polls), 20) >= 0);
-        for (size_t i = 0; i < 2 * PAIRS_MAX; i++) {
+        for (size_t i = 0; i < (size_t)2 * PAIRS_MAX; i++) {
             struct pair *pair = &proxy.pairs[i / 2];
 
             if (pair->client >= 0 && atomic_load(&proxy.mode) == REFUSE)
