@@ -26,7 +26,9 @@ static char lower(char c)
 
 bool str_equal_nocase(struct str a, struct str b)
 {
-    if (a.len != b.len || !a.ptr != !b.ptr)
+    if (!a.ptr || !b.ptr)
+        return !a.ptr && !b.ptr;
+    if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++) {
         if (lower(a.ptr[i]) != lower(b.ptr[i]))

@@ -66,7 +66,7 @@ static const struct field import_touch_fields[] = {
     FIELD_AS(import_touch, "started_at", in.started_at, F_TIME, REQUIRED),
     FIELD_AS(import_touch, "ended_at", in.ended_at, F_TIME, NULLABLE),
     FIELD_AS(import_touch, "duration_seconds", duration_seconds, F_INT, NULLABLE, .min = 0,
-             .max = 366 * 86400),
+             .max = INT64_C(366) * 86400),
     FIELD_AS(import_touch, "location", in.location, F_TEXT, NULLABLE | ONE_LINE, .max = 255),
     FIELD_AS(import_touch, "metadata", in.metadata, F_JSON, NULLABLE),
 };

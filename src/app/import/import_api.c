@@ -116,7 +116,7 @@ static enum err take_rows(struct req *rq)
     TRY(path_id(rq, 0, &id));
     TRY(import_get_locked(&rq->cx, id, &portion->import));
     portion->is_new = ARENA_ARRAY(rq->cx.arena, rq->row_count, bool);
-    portion->errors = arena_array(rq->cx.arena, rq->row_count, sizeof *portion->errors);
+    portion->errors = ARENA_ARRAY(rq->cx.arena, rq->row_count, const struct error *);
     if (portion->is_new == NULL || portion->errors == NULL)
         return error_set(rq->cx.error, ERR_TOO_LARGE, "The portion is too large.");
     TRY(place_rows(rq, portion));

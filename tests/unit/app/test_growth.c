@@ -283,14 +283,12 @@ static int64_t buffers_of(PGconn *connection, const char *query_name, const char
         const struct str param = str_of(query->params[i]);
 
         buf_add(&sql, i ? STR(", ") : STR(""));
-        if (str_is(param, "tenant_id"))
+        if (str_is(param, "tenant_id") || str_is(param, "cursor_id"))
             buf_add(&sql, STR(UUID("0000000000000001")));
         else if (str_is(param, "lead") || str_is(param, "assignee"))
             buf_add(&sql, str_of(lead));
         else if (str_is(param, "cursor_time"))
             buf_addf(&sql, "to_timestamp(%lld)", (long long)place);
-        else if (str_is(param, "cursor_id"))
-            buf_add(&sql, STR(UUID("0000000000000001")));
         else if (str_is(param, "to_time"))
             buf_add(&sql, STR("'infinity'"));
         else if (str_is(param, "limit"))

@@ -162,7 +162,7 @@ static void same_randomness_same_ids(void **state)
         source.fill_random = count_up;
         next_byte = 0;
         for (int i = 0; i < 100; i++) {
-            struct uuid id = uuid_new(&source, NOW_US + i * 300);
+            struct uuid id = uuid_new(&source, NOW_US + i * INT64_C(300));
 
             if (round == 0)
                 first[i] = id;

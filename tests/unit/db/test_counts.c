@@ -141,8 +141,8 @@ static void test_many_at_once(void **state)
     }
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    for (char key = 'a'; key <= 'e'; key++)
-        assert_int_equal(total_of(store, "hot", (struct str){&key, 1}), THREADS * EACH);
+    for (const char *key = "abcde"; *key != '\0'; key++)
+        assert_int_equal(total_of(store, "hot", (struct str){key, 1}), THREADS * EACH);
     exec_stats(store->exec, &stats);
     assert_int_equal(stats.reruns, 0);
     if (!store->is_postgres)
