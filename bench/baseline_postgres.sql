@@ -40,7 +40,7 @@ INSERT INTO interactions (
     now() - CAST(:age AS bigint) * interval '1 second', false, false, false, '[]',
     CAST(CAST(:words AS text) AS tsvector), 1, now(), now()
 );
-INSERT INTO events (
+INSERT INTO contact_events (
     tenant_id, id, contact_id, interaction_id, event_type, category, priority, title, payload,
     source, triggered_by, is_realtime, delivered, read, visible_to_client, visible_to_agent,
     occurred_at, created_at

@@ -219,7 +219,7 @@ static void prepare_creates(struct baseline *baseline, const char *words)
     sqlite3 *db = baseline->db;
 
     take_prototype(db, "interactions", "ORDER BY rowid DESC LIMIT 1", &baseline->interaction);
-    take_prototype(db, "events", "WHERE interaction_id IS NOT NULL ORDER BY rowid DESC LIMIT 1",
+    take_prototype(db, "contact_events", "WHERE interaction_id IS NOT NULL ORDER BY rowid DESC LIMIT 1",
                    &baseline->event);
     take_tenant(baseline);
     baseline->year = take_year(db);

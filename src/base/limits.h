@@ -22,6 +22,8 @@
 /* Lists */
 #define PAGE_DEFAULT 20
 #define PAGE_MAX 200
+#define EVENT_PAGE_DEFAULT 50
+#define EVENT_PAGE_MAX 500
 #define OFFSET_MAX 10000 /* rows; deeper pages go by cursor */
 #define COUNT_CAP 10000  /* rows counted for a combined filter */
 #define SCAN_CAP 50000   /* index entries read for one page of a combined filter */
@@ -39,6 +41,12 @@
 /* Requests of one credential */
 #define RATE_BURST_SECONDS 2 /* so many seconds' worth of them may come at once */
 #define RATE_CALLERS 8192    /* buckets kept; a power of two */
+
+/* Streams */
+#define FRAME_MAX KIB(16)           /* a client's frame, or message of several frames */
+#define STREAM_BACKLOG_MAX KIB(256) /* unsent bytes, past which a slow reader is cut */
+#define SUBSCRIPTIONS_MAX 100       /* of one client */
+#define RESUME_MAX 100000           /* events back; what is older is read as a timeline */
 
 /* Deadlines, seconds */
 #define HEAD_SECONDS 10  /* from the first byte of a head to its last */

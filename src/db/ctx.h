@@ -14,6 +14,7 @@ struct db;
 enum role {
     ROLE_NONE = 0, /* not a role: a route without one does not build */
     ROLE_PUBLIC,   /* no credential asked for */
+    ROLE_CONTACT,  /* a contact token: one customer's own app, which sees that timeline only */
     ROLE_VIEWER,
     ROLE_AGENT,
     ROLE_MANAGER,
@@ -26,7 +27,9 @@ struct actor {
     enum role role;
     struct uuid tenant_id;
     struct uuid user_id;       /* UUID_NONE: the operator, or the system itself */
-    struct uuid credential_id; /* the API key's or the browser session's */
+    struct uuid contact_id;    /* ROLE_CONTACT: the customer; else UUID_NONE */
+    struct uuid credential_id; /* the API key's, the browser session's, the contact token's */
+    int64_t credential_expires_us; /* 0: never */
     struct str user_name;
     struct str timezone; /* the user's, else the tenant's */
 };

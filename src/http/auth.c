@@ -15,8 +15,8 @@ struct identity {
 };
 
 /* In the order of enum role. */
-static const char *const role_names[] = {"public",  "viewer", "agent",
-                                         "manager", "admin",  "operator"};
+static const char *const role_names[] = {"public",  "contact", "viewer",  "agent",
+                                         "manager", "admin",   "operator"};
 static const struct enum_names roles = ENUM_NAMES(role_names);
 
 static const struct field identity_fields[] = {

@@ -34,6 +34,9 @@ enum answer {
     ANSWER_RECORD,  /* 200, one record */
     ANSWER_CREATED, /* 201, Location, one record */
     ANSWER_LIST,    /* 200, {"data":[…],"total","page","page_size","next_cursor"} */
+    ANSWER_EVENTS,  /* 200, {"events":[…],"total","page","limit","next_cursor"}: seed 001's list,
+                       with EVENT_PAGE_DEFAULT and EVENT_PAGE_MAX rows */
+    ANSWER_STREAM,  /* 101 to a WebSocket, 200 text/event-stream else */
     ANSWER_ROWS,    /* 200, {"rows":[{"index","status","id"|"errors"}…],"succeeded","failed"} */
     ANSWER_NONE,    /* 204 */
     ANSWER_OTHER,   /* what `other_answer` says: plain text, HTML, a schema of its own */
@@ -51,6 +54,10 @@ enum {
     ROUTE_NO_CSRF = 1 << 6,       /* sign-in itself */
     ROUTE_INLINE = 1 << 7,        /* answered on the loop thread: must not block; ROLE_PUBLIC and
                                      TX_NONE only, rq->cx.db and .ids are NULL */
+    ROUTE_STREAM = 1 << 8,        /* a cookie is believed only with this server's Origin, also on
+                                     GET; a ticket in the query is a credential */
+    ROUTE_HELD = 1 << 9,          /* with ROUTE_INLINE: the handler keeps the exchange and calls
+                                     http_respond() itself, now or later, on the loop thread */
 };
 
 struct route {
@@ -167,6 +174,9 @@ struct total {
 };
 enum err reply_list(struct req *rq, const struct record *record, struct list *rows,
                     struct total total, void (*key_of)(const void *row, struct list_key *out));
+/* The connection becomes this stream's; with its head, 101 or 200. The stream is handed over
+ * whatever follows (it is closed unopened when the answer cannot be given). */
+enum err reply_stream(struct req *rq, int status, struct stream *stream);
 /* A whole body of another kind, in the arena or static. */
 enum err reply_text(struct req *rq, int status, const char *media_type, struct str body);
 

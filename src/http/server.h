@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "http/header.h"
+#include "live/stream.h"
 
 #include <stdatomic.h>
 
@@ -51,6 +52,9 @@ struct http_response {
     size_t header_count;
     struct str body; /* in the exchange's arena, or static */
     bool close;      /* end the connection after this answer */
+    /* Not NULL: after the head (101, or 200 without a length) the connection is this stream's,
+     * whatever becomes of it (live/stream.h). With any other status it is closed unopened. */
+    struct stream *stream;
 };
 
 /* One request and its answer. The handler may read `request` and allocate from
@@ -116,6 +120,11 @@ void http_server_stop(struct http_server *server);
 void http_server_free(struct http_server *server);
 const struct http_stats *http_server_stats(const struct http_server *server);
 bool http_server_draining(const struct http_server *server);
+
+/* Calls fn(context) on the loop thread, soon, in the order of the calls. From any thread,
+ * also before run(); what is left when the loop has ended is called by http_server_free().
+ * False without memory: not taken. */
+bool http_server_post(struct http_server *server, void (*fn)(void *), void *context);
 
 /* Calls fn(context) on the loop thread every `seconds`, and once soon. Before run() only. */
 void http_server_every(struct http_server *server, int seconds, void (*fn)(void *), void *context);

@@ -121,7 +121,7 @@ describe('two nodes', () => {
             assert.equal(made.status, 201, made.text);
         }));
         const notified = () => psql(sites[0].databaseUrl!,
-            "SELECT count(*), count(DISTINCT interaction_id) FROM events WHERE category = 'notification'");
+            "SELECT count(*), count(DISTINCT interaction_id) FROM contact_events WHERE category = 'notification'");
         const counted = () => psql(sites[0].databaseUrl!,
             "SELECT count(*) FROM customers WHERE name LIKE 'Planned %' AND contact_count = 1 AND last_contacted_at IS NOT NULL");
         for (const until = Date.now() + 30_000; Date.now() < until; await sleep(200)) {

@@ -467,15 +467,15 @@ function rules(left: Left): [string, string][] {
     const common: [string, string][] = [
         ['an interaction has not an event for each of its versions',
             `SELECT i.subject, i.version, e.n FROM interactions AS i LEFT JOIN (
-                SELECT interaction_id, count(*) AS n FROM events
+                SELECT interaction_id, count(*) AS n FROM contact_events
                 WHERE interaction_id IS NOT NULL AND event_type <> 'follow_up_due' GROUP BY interaction_id
              ) AS e ON e.interaction_id = i.id WHERE e.n IS NULL OR e.n <> i.version`],
         ['an event tells of an interaction that is not there',
-            `SELECT ${idText(left, 'interaction_id')} FROM events
+            `SELECT ${idText(left, 'interaction_id')} FROM contact_events
              WHERE interaction_id NOT IN (SELECT id FROM interactions)`],
         ['a customer has no event of having been made',
             `SELECT name FROM customers WHERE id NOT IN (
-                SELECT contact_id FROM events WHERE contact_id IS NOT NULL AND interaction_id IS NULL)`],
+                SELECT contact_id FROM contact_events WHERE contact_id IS NOT NULL AND interaction_id IS NULL)`],
         ["a customer's summary is not what his touches say",
             `SELECT name FROM customers AS c WHERE
                 contact_count <> (SELECT count(*) ${touches} AND direction = 'outbound')

@@ -13,6 +13,9 @@ const struct enum_names event_categories = ENUM_NAMES(category_names);
 const struct enum_names event_priorities = ENUM_NAMES(priority_names);
 const struct enum_names event_sources = ENUM_NAMES(source_names);
 
+static const char *const addressee_names[] = {"user", "contact"};
+const struct enum_names event_addressees = ENUM_NAMES(addressee_names);
+
 static const struct field event_fields[] = {
     FIELD(event, id, F_UUID, READ_ONLY),
     FIELD(event, contact_id, F_UUID, NULLABLE),
@@ -30,6 +33,8 @@ static const struct field event_fields[] = {
     FIELD(event, source, F_ENUM, 0, .names = &event_sources),
     FIELD(event, triggered_by, F_UUID, NULLABLE),
     FIELD(event, integration_source, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
+    FIELD(event, addressee_type, F_ENUM, NULLABLE | OMIT_NULL | READ_ONLY,
+          .names = &event_addressees),
     FIELD(event, addressee_id, F_UUID, NULLABLE | OMIT_NULL),
     FIELD(event, is_realtime, F_BOOL, 0),
     FIELD(event, delivered, F_BOOL, READ_ONLY),
@@ -42,6 +47,43 @@ static const struct field event_fields[] = {
     FIELD(event, occurred_at, F_TIME, 0),
     FIELD(event, created_at, F_TIME, READ_ONLY),
 };
+
+/* All columns, for the store. */
+static const struct field row_fields[] = {
+    FIELD(event, id, F_UUID, READ_ONLY),
+    FIELD(event, contact_id, F_UUID, NULLABLE),
+    FIELD(event, subject_type, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
+    FIELD(event, subject_id, F_UUID, NULLABLE | OMIT_NULL),
+    FIELD(event, session_id, F_UUID, NULLABLE),
+    FIELD(event, interaction_id, F_UUID, NULLABLE | OMIT_NULL),
+    FIELD(event, event_type, F_TEXT, REQUIRED | ONE_LINE, .min = 1, .max = 64),
+    FIELD(event, category, F_ENUM, REQUIRED, .names = &event_categories),
+    FIELD(event, priority, F_ENUM, 0, .names = &event_priorities),
+    FIELD(event, title, F_TEXT, NULLABLE | ONE_LINE, .max = 255),
+    FIELD(event, description, F_TEXT, NULLABLE, .max = 10000),
+    FIELD(event, payload, F_JSON, NULLABLE),
+    FIELD(event, metadata, F_JSON, NULLABLE),
+    FIELD(event, source, F_ENUM, 0, .names = &event_sources),
+    FIELD(event, triggered_by, F_UUID, NULLABLE),
+    FIELD(event, integration_source, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
+    FIELD(event, addressee_type, F_ENUM, NULLABLE | OMIT_NULL | READ_ONLY,
+          .names = &event_addressees),
+    FIELD(event, addressee_id, F_UUID, NULLABLE | OMIT_NULL),
+    FIELD(event, is_realtime, F_BOOL, 0),
+    FIELD(event, delivered, F_BOOL, READ_ONLY),
+    FIELD(event, delivered_at, F_TIME, READ_ONLY | NULLABLE),
+    FIELD(event, read, F_BOOL, READ_ONLY),
+    FIELD(event, read_at, F_TIME, READ_ONLY | NULLABLE),
+    FIELD(event, visible_to_client, F_BOOL, 0),
+    FIELD(event, visible_to_agent, F_BOOL, 0),
+    FIELD(event, expires_at, F_TIME, NULLABLE),
+    FIELD(event, occurred_at, F_TIME, 0),
+    FIELD(event, created_at, F_TIME, READ_ONLY),
+    FIELD(event, salt, F_TEXT, NULLABLE),
+    FIELD(event, timeline_id, F_UUID, NULLABLE),
+    FIELD(event, expired, F_BOOL, 0),
+};
+static const struct record row_record = RECORD(event, row_fields);
 const struct record event_record = RECORD_NAMED("ContactEvent", event, event_fields);
 
 enum err timeline_record(struct ctx *cx, struct event *event)
@@ -60,8 +102,13 @@ enum err timeline_record(struct ctx *cx, struct event *event)
     if (event->occurred_at == 0)
         event->occurred_at = cx->now_us;
     event->created_at = cx->now_us;
-    event->visible_to_agent = true;
-    return db_run(cx, &sql_event_insert, ARGS_OF(&event_record, event));
+    event->visible_to_agent = !event->hidden;
+    event->timeline_id = event->contact_id;
+    if (event->addressee_type == 0 && !uuid_is_none(event->addressee_id))
+        event->addressee_type = ADDRESSEE_USER;
+    if (event->addressee_type == 0 && event->visible_to_client)
+        event->addressee_type = ADDRESSEE_CONTACT;
+    return db_run(cx, &sql_event_insert, ARGS_OF(&row_record, event));
 }
 
 static void put_value(struct json_out *out, const struct value *value)

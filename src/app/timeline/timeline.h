@@ -31,12 +31,16 @@ enum event_source {
     SOURCE_INTEGRATION,
 };
 
-extern const struct enum_names event_categories, event_priorities, event_sources;
+extern const struct enum_names event_categories, event_priorities, event_sources, event_addressees;
 
-/* Columns of the events table. What timeline_record() fills when it is left at zero:
+enum event_addressee { ADDRESSEE_USER = 1, ADDRESSEE_CONTACT };
+
+/* Columns of contact_events. What timeline_record() fills when it is left at zero:
  * id; priority (normal); source (agent when a user acts, else system); triggered_by (the
- * actor's user); occurred_at (now); created_at (always now). visible_to_agent is always
- * set; delivered and read begin as false. */
+ * actor's user); occurred_at (now); created_at (always now); timeline_id (always the contact);
+ * addressee_type (a user where addressee_id is one, else the contact where the event is visible
+ * to the client, else nobody); salt (always). visible_to_agent is set unless `hidden` is.
+ * Delivered and read begin as false. */
 struct event {
     struct uuid id;
     struct uuid contact_id;  /* the customer; none for events of other records, which name */
@@ -52,7 +56,8 @@ struct event {
     int source;                   /* enum event_source */
     struct uuid triggered_by;
     struct str integration_source;
-    struct uuid addressee_id; /* the user it is for; none: nobody in particular */
+    int addressee_type;           /* enum event_addressee; 0: nobody in particular */
+    struct uuid addressee_id;     /* the user it is for */
     bool is_realtime;
     bool delivered;
     struct maybe_int delivered_at;
@@ -61,12 +66,26 @@ struct event {
     bool visible_to_client, visible_to_agent;
     struct maybe_int expires_at;
     int64_t occurred_at, created_at;
+    struct str salt;         /* 16 bytes; null once the texts are erased: then … */
+    struct str text_hash;    /* … their commitment stands here */
+    struct uuid timeline_id; /* whose timeline shows it: contact_id, or whom that was merged into */
+    bool expired;            /* its time has passed, and it was taken out of lists and totals */
+    bool hidden;             /* no column: to be written with visible_to_agent false */
+    int64_t number;          /* its seal's, where a query gives it; else 0 */
 };
 
 extern const struct record event_record;
 
-/* Writes the event. Fills *event's defaults (above). */
+/* Writes the event, counts it, and has it sealed: on SQLite by the commit that writes it, on
+ * PostgreSQL soon after. Fills *event's defaults (above). */
 enum err timeline_record(struct ctx *cx, struct event *event);
+
+/* Kept totals (db/counts.h), by timeline or session: of agents, of the client's view, of a
+ * session. An event leaves them when it is marked expired or is erased. */
+#define COUNT_EVENTS_TIMELINE "events.timeline"
+#define COUNT_EVENTS_CLIENT "events.client"
+#define COUNT_EVENTS_SESSION "events.session"
+enum err timeline_count(struct ctx *cx, const struct event *event, int64_t delta);
 
 /* A payload from names and values: PAYLOAD(cx, {"tag", v_text(tag)}, …). STR_NULL past
  * the arena's budget, which timeline_record() reports. */

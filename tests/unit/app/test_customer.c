@@ -312,7 +312,7 @@ static int64_t events(struct people *people, const char *type)
 {
     char sql[120];
 
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM events WHERE event_type = '%s'", type);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM contact_events WHERE event_type = '%s'", type);
     return store_kit_number(people->store, sql);
 }
 
@@ -373,7 +373,7 @@ static void test_each_kind_of_change_has_its_event(void **state)
             fail_msg("%s, second", expected[i].type);
     }
     assert_int_equal(store_kit_number(people.store,
-                                      "SELECT count(*) FROM events WHERE event_type = "
+                                      "SELECT count(*) FROM contact_events WHERE event_type = "
                                       "'status_changed' AND payload = "
                                       "'{\"old_status\":\"new\",\"new_status\":"
                                       "\"qualified\"}'"),

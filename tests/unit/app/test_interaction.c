@@ -350,7 +350,7 @@ static void test_a_reminder_comes_once_for_each_due_time(void **state)
     assert_int_equal(told_now(&world), 1);
     assert_int_equal(told_now(&world), 0);
     assert_int_equal(store_kit_number(world.store,
-                                      "SELECT count(*) FROM events e JOIN users u ON "
+                                      "SELECT count(*) FROM contact_events e JOIN users u ON "
                                       "u.id = e.addressee_id WHERE event_type = 'follow_up_due' "
                                       "AND category = 'notification' AND is_realtime "
                                       "AND triggered_by IS NULL AND u.name = 'Ada'"),
@@ -369,7 +369,7 @@ static void test_a_reminder_comes_once_for_each_due_time(void **state)
     assert_int_equal(told_now(&world), 0);
     assert_int_equal(
         store_kit_number(world.store,
-                         "SELECT count(*) FROM events WHERE event_type = 'follow_up_due'"),
+                         "SELECT count(*) FROM contact_events WHERE event_type = 'follow_up_due'"),
         4);
 }
 

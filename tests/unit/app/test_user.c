@@ -103,7 +103,7 @@ static int64_t events(struct test_store *store, const char *event_type)
     static size_t next;
     char *text = sql[next++ % COUNT_OF(sql)];
 
-    snprintf(text, sizeof sql[0], "SELECT count(*) FROM events WHERE event_type = '%s'",
+    snprintf(text, sizeof sql[0], "SELECT count(*) FROM contact_events WHERE event_type = '%s'",
              event_type);
     return store_kit_number(store, text);
 }
