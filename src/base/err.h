@@ -22,6 +22,7 @@ enum err {
     ERR_TOO_LARGE,       /* 413: the body, or what it unfolds to */
     ERR_MEDIA_TYPE,      /* 415 */
     ERR_INVALID,         /* 422: `faults` says which fields */
+    ERR_UPGRADE,         /* 426: a WebSocket handshake that is none, or of another version */
     ERR_TOO_MANY,        /* 429: retry_after_s is set */
     ERR_UNAVAILABLE,     /* 503: overload, disk full, store unreachable; retry_after_s is set */
     ERR_RERUN,           /* the store asks for the transaction again; never leaves db/ */

@@ -6,18 +6,19 @@
 #define MIB(n) ((size_t)(n)*1024 * 1024)
 
 /* Input */
-#define HEAD_MAX KIB(16)        /* request line and header fields */
-#define HEADER_COUNT_MAX 100    /* fields */
-#define TARGET_MAX KIB(8)       /* the request target */
-#define BODY_MAX MIB(1)         /* a plain request body */
-#define BULK_BODY_MAX MIB(16)   /* a bulk request body */
-#define JSON_DEPTH_MAX 32       /* levels */
-#define JSON_VALUES_MAX 300000  /* values of one document; parsed, each takes some 100 bytes */
-#define LIST_TEXT_MAX 255       /* characters of one text of a list: a tag, an address */
-#define FREE_JSON_MAX KIB(64)   /* payload, metadata, custom_fields */
-#define BULK_ROWS_MAX 1000      /* rows */
-#define FAULTS_MAX 64           /* faults kept of one request */
-#define IDEMPOTENCY_KEY_MAX 255 /* characters */
+#define HEAD_MAX KIB(16)           /* request line and header fields */
+#define HEADER_COUNT_MAX 100       /* fields */
+#define TARGET_MAX KIB(8)          /* the request target */
+#define BODY_MAX MIB(1)            /* a plain request body */
+#define BULK_BODY_MAX MIB(16)      /* a bulk request body */
+#define JSON_DEPTH_MAX 32          /* levels */
+#define JSON_VALUES_MAX 300000     /* values of one document; parsed, each takes some 100 bytes */
+#define LIST_TEXT_MAX 255          /* characters of one text of a list: a tag, an address */
+#define FREE_JSON_MAX KIB(64)      /* payload, metadata, custom_fields */
+#define BULK_ROWS_MAX 1000         /* rows */
+#define FAULTS_MAX 64              /* faults kept of one request */
+#define IDEMPOTENCY_KEY_MAX 255    /* characters */
+#define IDEMPOTENCY_KEPT_US DAY_US /* that long the first answer is given again (base/time.h) */
 
 /* Lists */
 #define PAGE_DEFAULT 20
@@ -46,6 +47,8 @@
 #define FRAME_MAX KIB(16)           /* a client's frame, or message of several frames */
 #define STREAM_BACKLOG_MAX KIB(256) /* unsent bytes, past which a slow reader is cut */
 #define SUBSCRIPTIONS_MAX 100       /* of one client */
+#define FRAMES_PER_SECOND 50        /* of one client, on the whole */
+#define FRAMES_BURST 200            /* so many may come at once */
 #define RESUME_MAX 100000           /* events back; what is older is read as a timeline */
 
 /* Deadlines, seconds */
@@ -53,6 +56,7 @@
 #define BODY_SECONDS 30  /* the same of a body */
 #define IDLE_SECONDS 75  /* between requests */
 #define WRITE_SECONDS 30 /* an answer that nobody reads */
+#define PING_SECONDS 30  /* between signs of life that a stream asks for */
 #define DRAIN_SECONDS 20 /* after SIGTERM */
 
 #endif

@@ -81,7 +81,7 @@ void id_source_init(struct id_source *source)
     *source = (struct id_source){.fill_random = system_random};
 }
 
-static void draw(struct id_source *source, uint8_t *out, size_t len)
+void id_source_random(struct id_source *source, void *out, size_t len)
 {
     if (source->pool_left < len) {
         source->fill_random(source->pool, sizeof(source->pool));
@@ -95,7 +95,7 @@ static void start_count(struct id_source *source, int64_t ms)
 {
     uint8_t seed[2];
 
-    draw(source, seed, sizeof(seed));
+    id_source_random(source, seed, sizeof(seed));
     source->counter = (uint16_t)((seed[0] << 8 | seed[1]) & COUNTER_SEED);
     source->last_ms = ms;
 }
@@ -116,7 +116,7 @@ struct uuid uuid_new(struct id_source *source, int64_t now_us)
         id.bytes[i] = (uint8_t)(source->last_ms >> (40 - 8 * i));
     id.bytes[6] = (uint8_t)(0x70 | source->counter >> 8);
     id.bytes[7] = (uint8_t)source->counter;
-    draw(source, id.bytes + 8, 8);
+    id_source_random(source, id.bytes + 8, 8);
     id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3F));
     return id;
 }

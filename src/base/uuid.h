@@ -37,6 +37,8 @@ struct id_source {
 };
 
 void id_source_init(struct id_source *source);
+/* Up to 512 bytes. */
+void id_source_random(struct id_source *source, void *out, size_t len);
 struct uuid uuid_new(struct id_source *source, int64_t now_us);
 int64_t uuid_time_ms(struct uuid id); /* of a version 7 */
 

@@ -1,6 +1,6 @@
-#include "http/credential.h"
+#include "db/credential.h"
 
-#include "http/base64url.h"
+#include "base/base64url.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -29,12 +29,6 @@ void credential_cookie_text(const struct credential *credential, char out[LOGIN_
     base64url_encode(raw, sizeof(raw), out);
 }
 
-void credential_key_text(const struct credential *credential, char out[KEY_TEXT_LEN])
-{
-    memcpy(out, "tp_", 3);
-    credential_cookie_text(credential, out + 3);
-}
-
 bool credential_parse_cookie(struct str text, struct credential *out)
 {
     uint8_t raw[RAW_BYTES];
@@ -48,10 +42,34 @@ bool credential_parse_cookie(struct str text, struct credential *out)
     return !uuid_is_none(out->tenant_id) && !uuid_is_none(out->id);
 }
 
-bool credential_parse_key(struct str text, struct credential *out)
+static const char *const prefixes[] = {
+    [FORM_KEY] = "tp_", [FORM_CONTACT_TOKEN] = "tpc_", [FORM_TICKET] = "tps_"};
+
+size_t credential_text(const struct credential *credential, enum credential_form form,
+                       char out[CREDENTIAL_LEN_MAX])
 {
-    return str_starts(text, STR("tp_")) &&
-           credential_parse_cookie(str_slice(text, 3, text.len), out);
+    const struct str prefix = str_of(prefixes[form]);
+
+    memcpy(out, prefix.ptr, prefix.len);
+    credential_cookie_text(credential, out + prefix.len);
+    return prefix.len + LOGIN_COOKIE_LEN;
+}
+
+enum credential_form credential_parse(struct str text, struct credential *out)
+{
+    for (enum credential_form form = FORM_KEY; form <= FORM_TICKET; form++) {
+        const struct str prefix = str_of(prefixes[form]);
+
+        if (str_starts(text, prefix))
+            return credential_parse_cookie(str_slice(text, prefix.len, text.len), out) ? form
+                                                                                       : FORM_NONE;
+    }
+    return FORM_NONE;
+}
+
+bool credential_is_ticket(struct str text)
+{
+    return str_starts(text, str_of(prefixes[FORM_TICKET]));
 }
 
 void credential_hash(const struct credential *credential, uint8_t out[SECRET_HASH_BYTES])

@@ -1,6 +1,6 @@
 /* RFC 4648 §5 without padding: what goes into headers and URLs. Any thread. */
-#ifndef HTTP_BASE64URL_H
-#define HTTP_BASE64URL_H
+#ifndef BASE_BASE64URL_H
+#define BASE_BASE64URL_H
 
 #include "base/str.h"
 
