@@ -64,12 +64,36 @@ INSERT INTO contact_events (
     created_at, contact_id, delivered, delivered_at, read, read_at, false
 FROM events ORDER BY created_at, id;
 DROP TABLE events;
+WITH counted AS (
+    SELECT tenant_id, 'events.timeline:' AS list, timeline_id AS id, count(*) AS n
+    FROM contact_events WHERE timeline_id IS NOT NULL AND visible_to_agent
+    GROUP BY tenant_id, timeline_id
+    UNION ALL
+    SELECT tenant_id, 'events.client:', timeline_id, count(*)
+    FROM contact_events WHERE timeline_id IS NOT NULL AND visible_to_client
+    GROUP BY tenant_id, timeline_id
+    UNION ALL
+    SELECT tenant_id, 'events.session:', session_id, count(*)
+    FROM contact_events WHERE session_id IS NOT NULL AND visible_to_agent
+    GROUP BY tenant_id, session_id
+)
+INSERT INTO kept_counts (tenant_id, name, shard, n)
+-- sqlite
+SELECT tenant_id, list || lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-'
+    || substr(hex(id), 13, 4) || '-' || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)), 0, n
+-- postgres
+SELECT tenant_id, list || CAST(id AS text), 0, n
+-- both
+FROM counted;
 
 -- One index for each plain list, in the order of the list. Expired events are in none.
 CREATE INDEX contact_events_timeline ON contact_events (tenant_id, timeline_id, occurred_at, id)
     WHERE timeline_id IS NOT NULL AND visible_to_agent AND NOT expired;
 CREATE INDEX contact_events_client ON contact_events (tenant_id, timeline_id, occurred_at, id)
     WHERE timeline_id IS NOT NULL AND visible_to_client AND NOT expired;
+-- The rest of a timeline, which is in no list: a merge moves it too.
+CREATE INDEX contact_events_rest ON contact_events (tenant_id, timeline_id)
+    WHERE timeline_id IS NOT NULL AND (NOT visible_to_agent OR expired);
 CREATE INDEX contact_events_session ON contact_events (tenant_id, session_id, occurred_at, id)
     WHERE session_id IS NOT NULL AND visible_to_agent AND NOT expired;
 CREATE INDEX contact_events_type ON contact_events (tenant_id, event_type, occurred_at, id)
@@ -83,10 +107,28 @@ CREATE INDEX contact_events_undelivered_contact
     WHERE is_realtime AND NOT delivered AND addressee_type IS NOT NULL AND NOT expired;
 CREATE INDEX contact_events_unread ON contact_events (tenant_id, addressee_id, occurred_at, id)
     WHERE addressee_id IS NOT NULL AND NOT read AND NOT expired;
+CREATE INDEX contact_events_unread_contact
+    ON contact_events (tenant_id, timeline_id, occurred_at, id)
+    WHERE addressee_type = 'contact' AND NOT read AND NOT expired;
+-- What is to be searched for, in the order in which it is listed.
+CREATE INDEX contact_events_texts ON contact_events (tenant_id, occurred_at, id)
+    WHERE words IS NOT NULL AND NOT expired;
+-- What totals still count although its time has passed.
+CREATE INDEX contact_events_timeline_overdue
+    ON contact_events (tenant_id, timeline_id, expires_at)
+    WHERE timeline_id IS NOT NULL AND expires_at IS NOT NULL AND NOT expired;
+CREATE INDEX contact_events_session_overdue
+    ON contact_events (tenant_id, session_id, expires_at)
+    WHERE session_id IS NOT NULL AND expires_at IS NOT NULL AND NOT expired;
 -- What is about to expire, of all tenants; and what has, and is to be deleted.
 CREATE INDEX contact_events_expiring ON contact_events (expires_at, tenant_id, id)
     WHERE expires_at IS NOT NULL AND NOT expired;
 CREATE INDEX contact_events_expired ON contact_events (expires_at, tenant_id, id)
+    WHERE expired;
+-- The same of one tenant, for its admins.
+CREATE INDEX contact_events_expiring_of ON contact_events (tenant_id, expires_at, id)
+    WHERE expires_at IS NOT NULL AND NOT expired;
+CREATE INDEX contact_events_expired_of ON contact_events (tenant_id, expires_at, id)
     WHERE expired;
 -- Sealed erasures, by what they cover.
 CREATE INDEX contact_events_erasures ON contact_events (tenant_id, subject_id)
@@ -122,7 +164,8 @@ CREATE TABLE event_chains (
 );
 
 -- Committed, and still without a number. On SQLite events are sealed in the commit that
--- writes them: only what an older program wrote waits here. Rows of those have no hash yet.
+-- writes them: only what an older program wrote waits here. Rows of those have no hash yet,
+-- nor whom to tell, which the event says.
 CREATE TABLE unsealed_events (
 -- sqlite
     row integer PRIMARY KEY,
@@ -132,7 +175,10 @@ CREATE TABLE unsealed_events (
     tenant_id uuid NOT NULL,
     event_id uuid NOT NULL,
     content_hash {bytes},
-    expires_at timestamptz
+    expires_at timestamptz,
+    timeline_id uuid,
+    addressee_id uuid,
+    subject_id uuid
 );
 INSERT INTO unsealed_events (tenant_id, event_id, expires_at)
 SELECT tenant_id, id, expires_at FROM contact_events ORDER BY created_at, id;
@@ -181,8 +227,12 @@ ALTER TABLE customers ADD COLUMN merged_into uuid;
 CREATE INDEX customers_merged_into ON customers (tenant_id, merged_into)
     WHERE merged_into IS NOT NULL;
 
--- What a merge did, so that it can be undone for a day. `before`: the two records as they
--- stood (JSON).
+-- Deleted interactions can be restored, so they move as well.
+CREATE INDEX interactions_customer_deleted ON interactions (tenant_id, customer_id)
+    WHERE deleted_at IS NOT NULL;
+
+-- What a merge did, so that it can be undone for a day. `before`: who is left, as it stood
+-- before and right after (JSON); the merged row stays as it was, but for its mark.
 CREATE TABLE customer_merges (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,

@@ -7,6 +7,7 @@
 
 #include "db/db.h"
 #include "db/exec.h"
+#include "db/notice.h"
 
 #include <stdatomic.h>
 
@@ -120,7 +121,13 @@ struct db {
     /* Work put off until the commit. */
     struct deferral *deferrals;
     size_t deferral_count, deferral_max;
-    size_t deferral_marks[SAVEPOINTS_MAX];
+    /* What is told when this is committed. */
+    struct notice *notices;
+    size_t notice_count, notice_max;
+    /* How many of each there were when a savepoint began. */
+    struct db_mark {
+        size_t deferrals, notices;
+    } marks[SAVEPOINTS_MAX];
 };
 
 /* For backends. `ends`: the transaction cannot go on. */
@@ -156,5 +163,14 @@ enum err sqlite_restore(const char *backup, const char *path, struct error *erro
                         void *context);
 /* Connects at the first transaction. */
 enum err postgres_open(struct node *node, int index, struct db **out, struct error *error);
+
+/* What stands behind exec_listen() and its kin (db/notice.h), on PostgreSQL. */
+struct postgres_listener;
+enum err postgres_listen(const struct store_options *options,
+                         void (*heard)(void *context, struct str text), void *context,
+                         struct postgres_listener **out);
+bool postgres_announce(struct postgres_listener *listener, struct str text);
+bool postgres_hears(struct postgres_listener *listener);
+void postgres_listener_close(struct postgres_listener *listener); /* NULL is fine */
 
 #endif

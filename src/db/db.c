@@ -755,6 +755,42 @@ static void drop_deferrals(struct db *db, size_t keep)
         free(db->deferrals[--db->deferral_count].what);
 }
 
+static void drop_marked(struct db *db, struct db_mark mark)
+{
+    drop_deferrals(db, mark.deferrals);
+    db->notice_count = mark.notices;
+}
+
+static void drop_all(struct db *db)
+{
+    drop_marked(db, (struct db_mark){0, 0});
+}
+
+static struct db_mark mark_here(const struct db *db)
+{
+    return (struct db_mark){db->deferral_count, db->notice_count};
+}
+
+enum err db_notify(struct ctx *cx, const struct notice *notice)
+{
+    struct db *db = cx->db;
+
+    if (db->tx != TX_WRITE)
+        return explain(cx, db_bug(db, NULL, "a notice of what only reads", STR_NULL));
+    if (db->notice_count == db->notice_max) {
+        const size_t max = db->notice_max ? 2 * db->notice_max : 64;
+        struct notice *more = realloc(db->notices, max * sizeof(*more));
+
+        if (!more)
+            return explain(cx,
+                           db_fail(db, ERR_UNAVAILABLE, false, "The server has no memory left."));
+        db->notices = more;
+        db->notice_max = max;
+    }
+    db->notices[db->notice_count++] = *notice;
+    return OK;
+}
+
 enum err db_defer(struct ctx *cx, deferred_fn fn, const void *what, size_t size)
 {
     struct db *db = cx->db;
@@ -836,7 +872,7 @@ enum err db_savepoint(struct ctx *cx)
     if (db->depth == SAVEPOINTS_MAX)
         return explain(cx, db_bug(db, NULL, "too many savepoints", STR_NULL));
     TRY(explain(cx, db->backend->savepoint(db, db->depth)));
-    db->deferral_marks[db->depth++] = db->deferral_count;
+    db->marks[db->depth++] = mark_here(db);
     return OK;
 }
 
@@ -853,7 +889,7 @@ enum err db_rollback_to(struct ctx *cx)
 {
     struct db *db = cx->db;
 
-    drop_deferrals(db, db->deferral_marks[--db->depth]);
+    drop_marked(db, db->marks[--db->depth]);
     if (db->failed == ERR_UNAVAILABLE || db->failed == ERR_RERUN)
         return explain(cx, db->failed);
     db->failed = OK;
@@ -863,7 +899,7 @@ enum err db_rollback_to(struct ctx *cx)
 enum err db_job_begin(struct db *db)
 {
     TRY(db->backend->savepoint(db, 0));
-    db->deferral_marks[0] = db->deferral_count;
+    db->marks[0] = mark_here(db);
     db->depth = 1;
     return OK;
 }
@@ -873,7 +909,7 @@ enum err db_job_end(struct db *db, enum err result)
     db->depth = 0;
     if (result == OK)
         return db->backend->release(db, 0);
-    drop_deferrals(db, db->deferral_marks[0]);
+    drop_marked(db, db->marks[0]);
     return db->backend->rollback_to(db, 0);
 }
 
@@ -883,7 +919,7 @@ static void forget_failure(struct db *db)
     db->detail[0] = db->conflict[0] = '\0';
     db->depth = 0;
     db->wants_numbers = NULL;
-    drop_deferrals(db, 0);
+    drop_all(db);
 }
 
 enum err db_begin(struct db *db, enum tx tx)
@@ -902,7 +938,7 @@ enum err db_commit(struct db *db)
 
 void db_rollback(struct db *db)
 {
-    drop_deferrals(db, 0);
+    drop_all(db);
     db->backend->rollback(db);
 }
 
@@ -910,8 +946,9 @@ void db_close(struct db *db)
 {
     if (!db)
         return;
-    drop_deferrals(db, 0);
+    drop_all(db);
     free(db->deferrals);
+    free(db->notices);
     db_forget_statements(db);
     db->backend->close(db);
 }

@@ -6,6 +6,7 @@
 #include "db/migrate.h"
 #include "db/numbers.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@
 #define SLOW_QUEUE_MAX 64
 #define CACHE_DEFAULT MIB(64)
 #define LANE_SLOTS 4096
-#define RUNS_MAX 8 /* of one job */
+#define LISTENERS_MAX 4 /* to commits */
+#define RUNS_MAX 8      /* of one job */
 /* A batch is committed after so long even if more jobs wait: who came first is not kept
  * waiting by many large ones. */
 #define BATCH_US INT64_C(20000)
@@ -64,12 +66,19 @@ struct exec {
     bool is_postgres;
     bool acks_early; /* a control of the fault rigs */
     int lock_fd;
-    struct queue write, read, report, slow; /* PostgreSQL: reads go with the writes */
+    struct queue write, read, report, slow; /* PostgreSQL: reads go with the writes, and … */
+    struct queue aside;                     /* … these are its own; SQLite has none */
     struct worker *workers;
     size_t worker_count;
     pthread_mutex_t lanes_mutex;
     struct lane *lanes; /* PostgreSQL; SQLite has one writer anyway */
     size_t lanes_waiting;
+    struct {
+        void (*committed)(void *context, const struct notice *notices, size_t count);
+        void *context;
+    } listeners[LISTENERS_MAX];
+    size_t listener_count;
+    struct postgres_listener *listener; /* to other nodes */
     _Atomic int64_t jobs[5], commits, batch_jobs, refused, failed;
 };
 
@@ -195,7 +204,7 @@ static size_t lane_slot(struct uuid lane)
 
 static bool has_lane(const struct exec *exec, const struct job *job)
 {
-    return exec->lanes && job->tx == TX_WRITE && !uuid_is_none(job->lane);
+    return exec->lanes && job->tx == TX_WRITE && !job->aside && !uuid_is_none(job->lane);
 }
 
 static bool lane_submit(struct exec *exec, struct job *job)
@@ -250,6 +259,15 @@ static void finish(struct exec *exec, struct job *job, enum err result)
     if (result == ERR_UNAVAILABLE || result == ERR_INTERNAL)
         atomic_fetch_add(&exec->failed, 1);
     job->done(job, result); /* the job is its owner's again */
+}
+
+static void tell_listeners(struct worker *worker)
+{
+    const struct exec *exec = worker->exec;
+    const struct db *db = worker->db;
+
+    for (size_t i = 0; i < exec->listener_count && db->notice_count > 0; i++)
+        exec->listeners[i].committed(exec->listeners[i].context, db->notices, db->notice_count);
 }
 
 /* The text is the connection's: it stays until the next transaction. */
@@ -361,10 +379,12 @@ static void write_batch(struct worker *worker, struct job **waiting)
     fine = fine && db_run_deferred(db, worker->arena, &worker->ids) == OK;
     if (exec->acks_early)
         answer_batch(worker, &batch);
-    if (fine && db_commit(db) == OK)
+    if (fine && db_commit(db) == OK) {
         atomic_store(&exec->node.ready, true);
-    else
+        tell_listeners(worker);
+    } else {
         fail_batch(worker, &batch);
+    }
     atomic_fetch_add(&exec->commits, 1);
     atomic_fetch_add(&exec->batch_jobs, (int64_t)batch.count);
     if (!exec->acks_early)
@@ -397,7 +417,9 @@ static enum err run_transaction(struct worker *worker, struct job *job, bool *an
     result = db_run_deferred(db, worker->arena, &worker->ids);
     if (result == OK)
         result = db_commit(db);
-    if (result != OK) {
+    if (result == OK) {
+        tell_listeners(worker);
+    } else {
         if (!*answered)
             explain(db, job);
         db_rollback(db);
@@ -543,6 +565,7 @@ static bool keep_options(struct store_options *kept)
     bool fine = keep_text(&kept->data_dir);
 
     fine = keep_text(&kept->url) && fine;
+    fine = keep_text(&kept->listen_url) && fine;
     fine = keep_text(&kept->unsafe) && fine;
     fine = keep_text(&kept->vfs) && fine;
     if (kept->readers <= 0)
@@ -568,6 +591,18 @@ static enum err add_worker(struct exec *exec, enum worker_kind kind, struct queu
     return worker->arena ? OK : no_memory(error);
 }
 
+static enum err open_sqlite_writer(struct exec *exec, struct error *error)
+{
+    const struct store_options *options = &exec->node.options;
+    struct worker *worker;
+
+    TRY(lockfile_take(options->data_dir, &exec->lock_fd, error));
+    TRY(add_worker(exec, WORKER_WRITER, &exec->write, &worker, error));
+    worker->watches = true;
+    TRY(sqlite_open(&exec->node, SQLITE_WRITER, 0, options->cache_bytes / 2, &worker->db, error));
+    return migrate_run(worker->db, all_migrations, all_migration_count, error);
+}
+
 /* The writer first: it makes the file and recovers it. Half the cache is the writer's,
  * since the readers have the file mapped. */
 static enum err open_sqlite(struct exec *exec, struct error *error)
@@ -576,15 +611,14 @@ static enum err open_sqlite(struct exec *exec, struct error *error)
     const size_t share = options->cache_bytes / 2 / ((size_t)options->readers + 1);
     struct worker *worker;
 
-    TRY(lockfile_take(options->data_dir, &exec->lock_fd, error));
-    TRY(add_worker(exec, WORKER_WRITER, &exec->write, &worker, error));
-    worker->watches = true;
-    TRY(sqlite_open(&exec->node, SQLITE_WRITER, 0, options->cache_bytes / 2, &worker->db, error));
-    TRY(migrate_run(worker->db, all_migrations, all_migration_count, error));
+    if (!options->read_only)
+        TRY(open_sqlite_writer(exec, error));
     for (int i = 0; i <= options->readers; i++) {
         TRY(add_worker(exec, WORKER_READER, i < options->readers ? &exec->read : &exec->report,
                        &worker, error));
         TRY(sqlite_open(&exec->node, SQLITE_READER, i, share, &worker->db, error));
+        if (options->read_only && i == options->readers)
+            TRY(migrate_check(worker->db, all_migrations, all_migration_count, error));
     }
     return OK;
 }
@@ -592,6 +626,7 @@ static enum err open_sqlite(struct exec *exec, struct error *error)
 static enum err open_postgres(struct exec *exec, struct error *error)
 {
     const int connections = exec->node.options.connections;
+    const int pool = connections + REPORT_CONNECTIONS;
     struct worker *worker;
 
     exec->lanes = calloc(LANE_SLOTS, sizeof(*exec->lanes));
@@ -600,12 +635,17 @@ static enum err open_postgres(struct exec *exec, struct error *error)
     exec->node.numbers = numbers_new();
     if (!exec->node.numbers)
         return no_memory(error);
-    for (int i = 0; i < connections + REPORT_CONNECTIONS; i++) {
-        TRY(add_worker(exec, WORKER_POOL, i < connections ? &exec->write : &exec->report, &worker,
-                       error));
+    for (int i = 0; i < pool + 1; i++) {
+        TRY(add_worker(exec, WORKER_POOL,
+                       i < connections ? &exec->write
+                       : i < pool      ? &exec->report
+                                       : &exec->aside,
+                       &worker, error));
         worker->watches = i == 0;
         TRY(postgres_open(&exec->node, i, &worker->db, error));
-        if (i == 0)
+        if (i == 0 && exec->node.options.read_only)
+            TRY(migrate_check(worker->db, all_migrations, all_migration_count, error));
+        else if (i == 0)
             TRY(migrate_run(worker->db, all_migrations, all_migration_count, error));
     }
     return OK;
@@ -644,10 +684,11 @@ enum err exec_open(const struct store_options *options, struct exec **out, struc
     exec->acks_early = options->unsafe && strcmp(options->unsafe, "ack-before-commit") == 0;
     pthread_mutex_init(&exec->lanes_mutex, NULL);
     result = keep_options(&exec->node.options) ? OK : no_memory(error);
-    queue_init(&exec->write, exec->node.options.queue_max);
-    queue_init(&exec->read, exec->node.options.queue_max);
+    queue_init(&exec->write, options->read_only ? 0 : exec->node.options.queue_max);
+    queue_init(&exec->read, options->read_only ? 0 : exec->node.options.queue_max);
     queue_init(&exec->report, exec->node.options.queue_max);
     queue_init(&exec->slow, SLOW_QUEUE_MAX);
+    queue_init(&exec->aside, exec->node.options.queue_max);
     if (result == OK) {
         exec->workers =
             calloc((size_t)exec->node.options.readers + (size_t)exec->node.options.connections +
@@ -678,11 +719,14 @@ static void stop_workers(struct exec *exec, struct queue *queue)
 
 void exec_close(struct exec *exec)
 {
-    struct queue *const queues[] = {&exec->slow, &exec->report, &exec->read, &exec->write};
+    struct queue *const queues[] = {&exec->slow, &exec->report, &exec->read, &exec->write,
+                                    &exec->aside};
 
-    /* Slow jobs first: they may still want a transaction. */
+    /* Slow jobs first: they may still want a transaction. What is written last still asks for
+     * work aside. */
     for (size_t i = 0; i < COUNT_OF(queues); i++)
         stop_workers(exec, queues[i]);
+    postgres_listener_close(exec->listener); /* the last commits were announced too */
     /* The writer, which came first, goes last: it checkpoints what the others may read. */
     for (size_t i = exec->worker_count; i-- > 0;) {
         db_close(exec->workers[i].db);
@@ -697,6 +741,7 @@ void exec_close(struct exec *exec)
     free(exec->workers);
     free((char *)exec->node.options.data_dir);
     free((char *)exec->node.options.url);
+    free((char *)exec->node.options.listen_url);
     free((char *)exec->node.options.unsafe);
     free((char *)exec->node.options.vfs);
     free(exec);
@@ -704,9 +749,9 @@ void exec_close(struct exec *exec)
 
 /* What callers use */
 
-static struct queue *queue_for(struct exec *exec, enum tx tx)
+static struct queue *queue_for(struct exec *exec, const struct job *job)
 {
-    switch (tx) {
+    switch (job->tx) {
     case TX_NONE:
         return &exec->slow;
     case TX_READ:
@@ -714,14 +759,14 @@ static struct queue *queue_for(struct exec *exec, enum tx tx)
     case TX_REPORT:
         return &exec->report;
     default:
-        return &exec->write;
+        return exec->is_postgres && job->aside ? &exec->aside : &exec->write;
     }
 }
 
 bool exec_submit(struct exec *exec, struct job *job)
 {
     const bool taken =
-        has_lane(exec, job) ? lane_submit(exec, job) : queue_push(queue_for(exec, job->tx), job);
+        has_lane(exec, job) ? lane_submit(exec, job) : queue_push(queue_for(exec, job), job);
 
     if (!taken)
         atomic_fetch_add(&exec->refused, 1);
@@ -777,6 +822,33 @@ enum err exec_transaction(struct exec *exec, enum tx tx,
     return waiting.result;
 }
 
+void exec_on_commit(struct exec *exec,
+                    void (*committed)(void *context, const struct notice *notices, size_t count),
+                    void *context)
+{
+    assert(exec->listener_count < LISTENERS_MAX);
+    exec->listeners[exec->listener_count].committed = committed;
+    exec->listeners[exec->listener_count++].context = context;
+}
+
+bool exec_announce(struct exec *exec, struct str text)
+{
+    return exec->is_postgres && exec->listener && postgres_announce(exec->listener, text);
+}
+
+enum err exec_listen(struct exec *exec, void (*heard)(void *context, struct str text),
+                     void *context)
+{
+    if (!exec->is_postgres)
+        return OK;
+    return postgres_listen(&exec->node.options, heard, context, &exec->listener);
+}
+
+bool exec_hears(struct exec *exec)
+{
+    return !exec->is_postgres || (exec->listener && postgres_hears(exec->listener));
+}
+
 void exec_stats(struct exec *exec, struct exec_stats *out)
 {
     *out = (struct exec_stats){.is_postgres = exec->is_postgres};
@@ -789,7 +861,8 @@ void exec_stats(struct exec *exec, struct exec_stats *out)
     out->failed = atomic_load(&exec->failed);
     out->ready = atomic_load(&exec->node.ready);
     out->queued = queue_length(&exec->write) + queue_length(&exec->read) +
-                  queue_length(&exec->report) + queue_length(&exec->slow);
+                  queue_length(&exec->report) + queue_length(&exec->slow) +
+                  queue_length(&exec->aside);
     pthread_mutex_lock(&exec->lanes_mutex);
     out->queued += (int64_t)exec->lanes_waiting;
     pthread_mutex_unlock(&exec->lanes_mutex);

@@ -24,6 +24,9 @@ struct job {
     /* Writes with the same lane run one after another and wait before they take a
      * connection, so a hot customer cannot use up the pool. UUID_NONE: no lane. */
     struct uuid lane;
+    /* A write that waits for no other: PostgreSQL has a connection for these alone, which takes
+     * one after another. On SQLite they are writes like any. */
+    bool aside;
     /* On a store thread, inside the transaction; `db` is NULL for TX_NONE. Anything but OK
      * rolls this job back (the rest of its batch goes on). */
     enum err (*run)(struct job *job, struct db *db, struct id_source *ids);
@@ -39,13 +42,19 @@ struct job {
 struct store_options {
     const char *data_dir; /* SQLite: where touchpoint.db, the lock and the socket are */
     const char *url;      /* postgresql://…, or NULL for SQLite in data_dir */
-    int readers;          /* reader threads (SQLite); 0: 2 */
-    int connections;      /* pool size (PostgreSQL); 0: 16 */
-    bool pooled;          /* PgBouncer in transaction mode stands before it: unnamed statements */
-    size_t queue_max;     /* 0: STORE_QUEUE_MAX */
-    size_t cache_bytes;   /* SQLite page cache in all connections together; 0: 64 MiB */
+    /* The same PostgreSQL not by way of a pooler: notices of other nodes are heard there. NULL:
+     * `url`, unless that is `pooled`. */
+    const char *listen_url;
+    int readers;        /* reader threads (SQLite); 0: 2 */
+    int connections;    /* pool size (PostgreSQL); 0: 16 */
+    bool pooled;        /* PgBouncer in transaction mode stands before it: unnamed statements */
+    size_t queue_max;   /* 0: STORE_QUEUE_MAX */
+    size_t cache_bytes; /* SQLite page cache in all connections together; 0: 64 MiB */
     const char
         *unsafe; /* controls of the fault rigs: "ack-before-commit", "synchronous-off"; or NULL */
+    /* For who only reports, also while a server runs: no lock, no migration (a store of another
+     * program is ERR_CONFLICT), no jobs but TX_REPORT. */
+    bool read_only;
     const char *vfs; /* SQLite VFS by name, or NULL (the fault rigs register one) */
     /* An fsync failed: nobody knows what the disk holds, so nothing may be acknowledged any
      * more. Called on a store thread after the log line; must end the process. NULL: abort(). */

@@ -69,6 +69,29 @@ static enum err apply_all(struct ctx *cx, const struct migration *migrations, si
     return OK;
 }
 
+enum err migrate_check(struct db *db, const struct migration *migrations, size_t count,
+                       struct error *error)
+{
+    struct ctx cx = {.db = db, .error = error, .now_us = time_now_us()};
+    const int64_t known = count ? migrations[count - 1].number : 0;
+    int64_t newest = 0;
+    enum err result = db_begin(db, TX_REPORT);
+
+    if (result == OK)
+        result = db_int(&cx, &newest_query, NO_ARGS, &newest);
+    else
+        db_explain(db, error);
+    db_rollback(db);
+    if (result == ERR_INTERNAL)
+        return error_set(error, ERR_CONFLICT, "This is no store, or none that was ever served.");
+    if (result == OK && newest != known)
+        return error_set(error, ERR_CONFLICT,
+                         "The store's schema has number %lld, and the program knows %lld: the "
+                         "older of them has to be brought up to date.",
+                         (long long)newest, (long long)known);
+    return result;
+}
+
 enum err migrate_run(struct db *db, const struct migration *migrations, size_t count,
                      struct error *error)
 {

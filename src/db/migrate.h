@@ -9,5 +9,8 @@
 
 enum err migrate_run(struct db *db, const struct migration *migrations, size_t count,
                      struct error *error);
+/* Changes nothing. ERR_CONFLICT when the store's schema is not the program's. */
+enum err migrate_check(struct db *db, const struct migration *migrations, size_t count,
+                       struct error *error);
 
 #endif

@@ -20,8 +20,8 @@ struct notice {
     struct uuid event_id;     /* SEALED; READ: the event, or the last one of "up to here" */
     struct uuid timeline_id;  /* SEALED: the customer; READ: whose timeline, when `up_to` */
     struct uuid addressee_id; /* SEALED: the user it is for; READ: the user who read */
-    struct uuid subject_id;   /* SEALED: the user, key, sign-in or token whose rights may have
-                                 changed by it; else none */
+    struct uuid subject_id;   /* SEALED: the event's: the user, key, sign-in or token whose rights
+                                 may have changed by it, or what else it is about */
     int64_t at_us;            /* READ: when */
     bool up_to;               /* READ: this one and all before it */
 };
@@ -30,8 +30,9 @@ struct notice {
 enum err db_notify(struct ctx *cx, const struct notice *notice);
 
 /* Who is told, in the order of commits on SQLite: called on a store thread after each commit
- * that left notices, with all of that commit. Must not block, nor use the store there (it may
- * submit jobs). Before there are jobs, or never again. */
+ * that left notices and before its jobs are done(), with all of that commit. Must not block,
+ * nor use the store there (it may submit jobs). Up to four callers, in the order of these calls;
+ * before there are jobs, or never again. */
 void exec_on_commit(struct exec *exec,
                     void (*committed)(void *context, const struct notice *notices, size_t count),
                     void *context);
@@ -41,7 +42,8 @@ void exec_on_commit(struct exec *exec,
  * where there is one node, nothing is sent and nothing heard. */
 #define NOTICE_TEXT_MAX 7900
 
-/* Any thread; the text is copied. False: not taken (no memory, closing). */
+/* Any thread, after exec_listen(); the text is copied. False: not taken (no memory, too many
+ * wait because the store is away, SQLite). */
 bool exec_announce(struct exec *exec, struct str text);
 /* `heard` is called on a thread of the store's own with each text, and with STR_NULL when
  * some may have been lost (at the first connection, and after each that broke). By way of a

@@ -1,6 +1,9 @@
 #include "app/timeline/timeline.h"
 
+#include "app/timeline/seal.h"
+#include "app/timeline/timeline_parts.h"
 #include "app/timeline/timeline_sql.h"
+#include "db/counts.h"
 
 static const char *const category_names[] = {"general", "status",       "pipeline", "assignment",
                                              "tag",     "note",         "session",  "custom_field",
@@ -19,6 +22,7 @@ const struct enum_names event_addressees = ENUM_NAMES(addressee_names);
 static const struct field event_fields[] = {
     FIELD(event, id, F_UUID, READ_ONLY),
     FIELD(event, contact_id, F_UUID, NULLABLE),
+    FIELD(event, contact_name, F_TEXT, READ_ONLY | NULLABLE | OMIT_NULL),
     FIELD(event, subject_type, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
     FIELD(event, subject_id, F_UUID, NULLABLE | OMIT_NULL),
     FIELD(event, session_id, F_UUID, NULLABLE),
@@ -32,6 +36,7 @@ static const struct field event_fields[] = {
     FIELD(event, metadata, F_JSON, NULLABLE),
     FIELD(event, source, F_ENUM, 0, .names = &event_sources),
     FIELD(event, triggered_by, F_UUID, NULLABLE),
+    FIELD(event, triggered_by_name, F_TEXT, READ_ONLY | NULLABLE | OMIT_NULL),
     FIELD(event, integration_source, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
     FIELD(event, addressee_type, F_ENUM, NULLABLE | OMIT_NULL | READ_ONLY,
           .names = &event_addressees),
@@ -46,6 +51,9 @@ static const struct field event_fields[] = {
     FIELD(event, expires_at, F_TIME, NULLABLE),
     FIELD(event, occurred_at, F_TIME, 0),
     FIELD(event, created_at, F_TIME, READ_ONLY),
+    FIELD(event, timeline_id, F_UUID, NULLABLE | COLUMN_ONLY),
+    FIELD(event, expired, F_BOOL, COLUMN_ONLY),
+    FIELD(event, number, F_INT, COLUMN_ONLY),
 };
 
 /* All columns, for the store. */
@@ -79,17 +87,30 @@ static const struct field row_fields[] = {
     FIELD(event, expires_at, F_TIME, NULLABLE),
     FIELD(event, occurred_at, F_TIME, 0),
     FIELD(event, created_at, F_TIME, READ_ONLY),
-    FIELD(event, salt, F_TEXT, NULLABLE),
     FIELD(event, timeline_id, F_UUID, NULLABLE),
     FIELD(event, expired, F_BOOL, 0),
+    FIELD(event, words, F_TEXT, NULLABLE),
 };
 static const struct record row_record = RECORD(event, row_fields);
 const struct record event_record = RECORD_NAMED("ContactEvent", event, event_fields);
 
+enum err timeline_count(struct ctx *cx, const struct event *event, int64_t delta)
+{
+    if (!uuid_is_none(event->timeline_id) && event->visible_to_agent)
+        TRY(count_add_uuid(cx, COUNT_EVENTS_TIMELINE, event->timeline_id, delta));
+    if (!uuid_is_none(event->timeline_id) && event->visible_to_client)
+        TRY(count_add_uuid(cx, COUNT_EVENTS_CLIENT, event->timeline_id, delta));
+    if (!uuid_is_none(event->session_id) && event->visible_to_agent)
+        TRY(count_add_uuid(cx, COUNT_EVENTS_SESSION, event->session_id, delta));
+    return OK;
+}
+
 enum err timeline_record(struct ctx *cx, struct event *event)
 {
+    char *salt = arena_alloc(cx->arena, SALT_BYTES);
+
     /* A payload that was to be made and is missing: the arena's budget is spent. */
-    if (arena_exhausted(cx->arena))
+    if (salt == NULL || arena_exhausted(cx->arena))
         return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
     if (uuid_is_none(event->id))
         event->id = uuid_new(cx->ids, cx->now_us);
@@ -108,7 +129,13 @@ enum err timeline_record(struct ctx *cx, struct event *event)
         event->addressee_type = ADDRESSEE_USER;
     if (event->addressee_type == 0 && event->visible_to_client)
         event->addressee_type = ADDRESSEE_CONTACT;
-    return db_run(cx, &sql_event_insert, ARGS_OF(&row_record, event));
+    id_source_random(cx->ids, salt, SALT_BYTES);
+    event->salt = (struct str){salt, SALT_BYTES};
+    TRY(db_run(cx, &sql_event_insert, ARGS_OF(&row_record, event, {"salt", v_bytes(event->salt)})));
+    if (event->words.ptr)
+        TRY(timeline_words_add(cx, event));
+    TRY(timeline_count(cx, event, 1));
+    return seal_later(cx, event);
 }
 
 static void put_value(struct json_out *out, const struct value *value)
