@@ -103,6 +103,8 @@ static enum err run_steps(struct call *call)
     if (replayed)
         return OK;
     TRY(call->entry->route->handle(rq));
+    if (call->entry->route->flags & ROUTE_HELD)
+        return OK;
     if (call->exchange->response.status == 0)
         return error_set(rq->cx.error, ERR_INTERNAL, "The handler gave no answer.");
     return idempotency_store(call);
@@ -135,6 +137,8 @@ static enum err run(struct call *call, struct db *db, struct id_source *ids)
         LOG(ERROR, "request failed inside", LOG_TEXT("request_id", exchange->request_id),
             LOG_TEXT("route", call->entry->path), LOG_TEXT("reason", str_of(error.detail)));
     problem_respond(exchange, err, &error);
+    if (err == ERR_METHOD) /* the router let it pass: a HEAD that cannot be answered as the GET */
+        http_header_add(exchange, "Allow", STR("GET, OPTIONS"));
     call->problem = err;
     return err;
 }
@@ -202,12 +206,30 @@ static void decode_done(struct job *job, enum err result)
         fail(call, result, NULL);
 }
 
+/* What is held is answered by a network's loop only, and no key makes it happen once. */
+static void begin_held(struct call *call)
+{
+    enum err err;
+
+    if (call->waiter) {
+        fail(call, ERR_UNAVAILABLE, "This is answered to clients of the server only.");
+        return;
+    }
+    err = run(call, NULL, NULL);
+    if (err != OK)
+        job_done(&call->job, err);
+}
+
 static void begin(struct call *call)
 {
     const struct route *route = call->entry->route;
     struct error error;
 
     error_clear(&error);
+    if (route->flags & ROUTE_HELD) {
+        begin_held(call);
+        return;
+    }
     idempotency_enter(call, &error);
     if (error.code != OK)
         input_failed(call, error.code, &error);
@@ -368,6 +390,7 @@ void app_run(struct app *app, struct http_exchange *exchange)
     while (!waiter.is_finished)
         pthread_cond_wait(&waiter.finished, &waiter.lock);
     pthread_mutex_unlock(&waiter.lock);
+    http_drop_stream(&exchange->response); /* there is no connection to become one */
     pthread_cond_destroy(&waiter.finished);
     pthread_mutex_destroy(&waiter.lock);
 }
@@ -412,6 +435,10 @@ enum err app_call(struct app *app, struct arena *arena, enum http_method method,
     app_run(app, &exchange);
     out->status = exchange.response.status;
     out->body = exchange.response.body;
+    for (size_t i = 0; i < exchange.response.header_count; i++) {
+        if (str_equal_nocase(exchange.response.headers[i].name, STR("Link")))
+            out->link = exchange.response.headers[i].value;
+    }
     return OK;
 }
 

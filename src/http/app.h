@@ -5,8 +5,11 @@
 
 #include "http/route.h"
 
+struct socketio;
+
 /* Demo mode: a caller without credentials is this tenant's admin, on loopback only; a Host
  * that is not loopback or a foreign Origin is refused (SPEC.md §2). */
+struct hub;
 struct app_options {
     const struct resource *const *resources; /* app/routes.c */
     size_t resource_count;
@@ -14,8 +17,13 @@ struct app_options {
     bool demo;
     struct uuid demo_tenant_id, demo_user_id;
     const char *public_url; /* for links, or NULL */
-    long rate_per_second;   /* requests of one credential; 0: no limit */
-    bool access_log;        /* a log line per answer: never a query string, never a body */
+    /* Signs checkpoints (app/timeline/audit.h): AUDIT_SECRET_KEY_BYTES, or NULL. Outlives the
+     * app. */
+    const uint8_t *audit_key;
+    struct hub *hub;           /* live/hub.h: what streams listen to, or NULL */
+    struct socketio *socketio; /* live/socketio.h: what /socket.io/ hands requests to, or NULL */
+    long rate_per_second;      /* requests of one credential; 0: no limit */
+    bool access_log;           /* a log line per answer: never a query string, never a body */
 };
 
 struct app;
@@ -39,6 +47,7 @@ void app_set_server(struct app *app, struct http_server *server);
 struct app_answer {
     int status;
     struct str body;
+    struct str link; /* the header of that name; ptr NULL without one */
 };
 enum err app_call(struct app *app, struct arena *arena, enum http_method method, const char *target,
                   const char *tenant_slug, struct str body, struct app_answer *out);

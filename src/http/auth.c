@@ -5,42 +5,6 @@
 
 #include <stdlib.h>
 
-struct identity {
-    int role, user_role;
-    struct str secret_hash, csrf_hash;
-    struct maybe_int created_at, seen_at, expires_at, revoked_at;
-    struct uuid user_id;
-    struct str user_name, timezone, tenant_timezone;
-    bool active;
-};
-
-/* In the order of enum role. */
-static const char *const role_names[] = {"public",  "contact", "viewer",  "agent",
-                                         "manager", "admin",   "operator"};
-static const struct enum_names roles = ENUM_NAMES(role_names);
-
-static const struct field identity_fields[] = {
-    FIELD(identity, role, F_ENUM, 0, .names = &roles),
-    FIELD(identity, user_role, F_ENUM, 0, .names = &roles),
-    FIELD(identity, secret_hash, F_TEXT, NULLABLE),
-    FIELD(identity, csrf_hash, F_TEXT, NULLABLE),
-    FIELD(identity, created_at, F_TIME, NULLABLE),
-    FIELD(identity, seen_at, F_TIME, NULLABLE),
-    FIELD(identity, expires_at, F_TIME, NULLABLE),
-    FIELD(identity, revoked_at, F_TIME, NULLABLE),
-    FIELD(identity, user_id, F_UUID, 0),
-    FIELD(identity, user_name, F_TEXT, 0),
-    FIELD(identity, timezone, F_TEXT, NULLABLE),
-    FIELD(identity, tenant_timezone, F_TEXT, 0),
-    FIELD(identity, active, F_BOOL, 0),
-};
-static const struct record identity_record = RECORD(identity, identity_fields);
-
-const char *role_name(enum role role)
-{
-    return enum_name(&roles, (int)role);
-}
-
 struct tenant_row {
     struct uuid id;
     struct str timezone;
@@ -52,48 +16,41 @@ static const struct field tenant_row_fields[] = {
 };
 static const struct record tenant_row_record = RECORD(tenant_row, tenant_row_fields);
 
-static enum err refuse(struct ctx *cx)
+static enum err by_bearer(struct ctx *cx, struct str authorization)
 {
-    cx->actor = (struct actor){0};
-    return error_set(cx->error, ERR_UNAUTHENTICATED, "This needs a valid credential.");
-}
-
-static void become(struct ctx *cx, const struct identity *who, struct uuid credential_id)
-{
-    cx->actor.role = (enum role)(who->role < who->user_role ? who->role : who->user_role);
-    cx->actor.user_id = who->user_id;
-    cx->actor.credential_id = credential_id;
-    cx->actor.user_name = who->user_name;
-    cx->actor.timezone = who->timezone.ptr ? who->timezone : who->tenant_timezone;
-}
-
-/* Looks a credential up in its own tenant: from here on queries reach that one only. */
-static enum err look_up(struct ctx *cx, const struct query *query, struct uuid tenant_id,
-                        struct uuid id, struct identity *who, bool *found)
-{
-    cx->actor = (struct actor){.tenant_id = tenant_id};
-    TRY(db_find(cx, query, ARGS({"id", v_uuid(id)}), &identity_record, who, found));
-    if (*found && !who->active)
-        *found = false;
-    return OK;
-}
-
-static enum err by_key(struct ctx *cx, struct str authorization)
-{
-    struct credential credential;
-    struct identity who;
     struct str scheme;
-    bool found = false;
     struct str text = str_cut(authorization, ' ', &scheme);
 
+    /* A ticket opens a stream, and by its URL only. */
     if (!text.ptr || !str_equal_nocase(scheme, STR("bearer")) ||
-        !credential_parse_key(str_trim(text), &credential))
-        return refuse(cx);
-    TRY(look_up(cx, &sql_auth_key, credential.tenant_id, credential.id, &who, &found));
-    if (!found || !credential_matches(&credential, who.secret_hash) || who.revoked_at.set ||
-        (who.expires_at.set && who.expires_at.value <= cx->now_us))
-        return refuse(cx);
-    become(cx, &who, credential.id);
+        credential_is_ticket(str_trim(text)))
+        return caller_refuse(cx);
+    return caller_by_text(cx, str_trim(text));
+}
+
+/* As it stands in the query: its characters need no escape. */
+static struct str ticket_of(struct call *call)
+{
+    struct str rest = call->exchange->request.query, pair, name;
+
+    if (!(call->entry->route->flags & ROUTE_STREAM))
+        return STR_NULL;
+    while (rest.ptr) {
+        rest = str_cut(rest, '&', &pair);
+        struct str value = str_cut(pair, '=', &name);
+
+        if (value.ptr && str_is(name, "ticket"))
+            return value;
+    }
+    return STR_NULL;
+}
+
+static enum err by_ticket(struct call *call, struct ctx *cx, struct str ticket)
+{
+    TRY(credential_is_ticket(ticket) ? caller_by_text(cx, ticket) : caller_refuse(cx));
+    /* A ticket of the demo, and the server runs without it now. */
+    if (cx->actor.credential_kind == CREDENTIAL_DEMO && !call->app->options.demo)
+        return caller_refuse(cx);
     return OK;
 }
 
@@ -123,15 +80,34 @@ static struct str origin_host(struct str origin)
     return STR_NULL;
 }
 
+static bool is_own_origin(const struct http_request *request, struct str origin)
+{
+    return str_equal_nocase(origin_host(origin), request->host);
+}
+
+/* Other pages can open a WebSocket and read from it, so whose page it is decides, not what it
+ * knows. To an EventSource of the server's own page browsers give no Origin, but they do say
+ * that it is of the same one, which no page can say by itself. */
+static bool is_own_page(const struct http_request *request)
+{
+    struct str origin = http_header_get(request, "origin");
+
+    return origin.ptr ? is_own_origin(request, origin)
+                      : str_is(http_header_get(request, "sec-fetch-site"), "same-origin");
+}
+
 static enum err check_csrf(struct call *call, struct ctx *cx, struct str csrf_hash)
 {
     const struct http_request *request = &call->exchange->request;
     struct str origin = http_header_get(request, "origin");
 
+    if ((call->entry->route->flags & ROUTE_STREAM) && !is_own_page(request))
+        return error_set(cx->error, ERR_FORBIDDEN,
+                         "With a cookie, a stream is for this server's own pages.");
     if (request->method == HTTP_GET || request->method == HTTP_HEAD ||
         (call->entry->route->flags & ROUTE_NO_CSRF))
         return OK;
-    if (origin.ptr && !str_equal_nocase(origin_host(origin), request->host))
+    if (origin.ptr && !is_own_origin(request, origin))
         return error_set(cx->error, ERR_FORBIDDEN, "The request comes from another origin.");
     if (!secret_matches(http_header_get(request, "x-csrf-token"), csrf_hash))
         return error_set(cx->error, ERR_FORBIDDEN,
@@ -141,24 +117,13 @@ static enum err check_csrf(struct call *call, struct ctx *cx, struct str csrf_ha
 
 static enum err by_cookie(struct call *call, struct ctx *cx, struct str text)
 {
-    struct credential credential;
-    struct identity who;
-    bool found = false;
-    int64_t expires_at;
+    struct caller_login login;
 
-    if (!credential_parse_cookie(text, &credential))
-        return refuse(cx);
-    TRY(look_up(cx, &sql_auth_login, credential.tenant_id, credential.id, &who, &found));
-    if (!found || !credential_matches(&credential, who.secret_hash) ||
-        who.expires_at.value <= cx->now_us)
-        return refuse(cx);
-    become(cx, &who, credential.id);
-    TRY(check_csrf(call, cx, who.csrf_hash));
-    expires_at = cx->now_us + LOGIN_IDLE_US;
-    if (expires_at > who.created_at.value + LOGIN_LIFE_US)
-        expires_at = who.created_at.value + LOGIN_LIFE_US;
-    call->login_seen = who.seen_at.value <= cx->now_us - LOGIN_SEEN_US;
-    call->use = (struct credential_use){credential.tenant_id, credential.id, expires_at};
+    TRY(caller_by_cookie(cx, text, &login));
+    TRY(check_csrf(call, cx, login.csrf_hash));
+    call->login_seen = login.seen_us <= cx->now_us - LOGIN_SEEN_US;
+    call->use = (struct credential_use){cx->actor.tenant_id, cx->actor.credential_id,
+                                        cx->actor.credential_expires_us};
     return OK;
 }
 
@@ -217,7 +182,7 @@ static enum err by_operator_socket(struct call *call, struct ctx *cx)
     struct list tenants;
     bool found;
 
-    cx->actor = (struct actor){.role = ROLE_OPERATOR};
+    cx->actor = (struct actor){.role = ROLE_OPERATOR, .credential_kind = CREDENTIAL_OPERATOR};
     if (slug.ptr) {
         TRY(db_find(cx, &sql_auth_tenant, ARGS({"slug", v_text(slug)}), &tenant_row_record, &tenant,
                     &found));
@@ -239,19 +204,6 @@ static enum err by_operator_socket(struct call *call, struct ctx *cx)
     return OK;
 }
 
-static enum err by_demo(struct call *call, struct ctx *cx)
-{
-    const struct app_options *options = &call->app->options;
-    struct identity who;
-    bool found;
-
-    TRY(look_up(cx, &sql_auth_user, options->demo_tenant_id, options->demo_user_id, &who, &found));
-    if (!found)
-        return refuse(cx);
-    become(cx, &who, UUID_NONE);
-    return OK;
-}
-
 struct str auth_credential(const struct http_request *request)
 {
     struct str authorization = http_header_get(request, "authorization");
@@ -259,22 +211,47 @@ struct str auth_credential(const struct http_request *request)
     return authorization.ptr ? authorization : cookie(request, STR(LOGIN_COOKIE));
 }
 
+struct str auth_handshake(const struct http_request *request, struct str ticket,
+                          struct arena *arena)
+{
+    struct str authorization = http_header_get(request, "authorization"), scheme, text;
+    struct buf buf;
+
+    if (authorization.ptr) {
+        text = str_trim(str_cut(authorization, ' ', &scheme));
+        return str_equal_nocase(scheme, STR("bearer")) && !credential_is_ticket(text) ? text
+                                                                                      : STR_NULL;
+    }
+    if (ticket.ptr)
+        return credential_is_ticket(ticket) ? ticket : STR_NULL;
+    text = cookie(request, STR(LOGIN_COOKIE));
+    if (!text.ptr)
+        return STR("");
+    buf_init(&buf, arena, KIB(16));
+    buf_addf(&buf, "cookie:%.*s", STR_FMT(text));
+    return is_own_page(request) && !buf_failed(&buf) ? buf_str(&buf) : STR_NULL;
+}
+
 enum err auth_request(struct call *call, struct ctx *cx)
 {
     const struct http_request *request = &call->exchange->request;
+    const struct app_options *options = &call->app->options;
     struct str authorization = http_header_get(request, "authorization");
-    struct str login;
+    struct str ticket, login;
 
     if (request->is_operator)
         return by_operator_socket(call, cx);
     if (authorization.ptr)
-        return by_key(cx, authorization);
+        return by_bearer(cx, authorization);
+    ticket = ticket_of(call);
+    if (ticket.ptr)
+        return by_ticket(call, cx, ticket);
     login = cookie(request, STR(LOGIN_COOKIE));
     if (login.ptr)
         return by_cookie(call, cx, login);
-    if (call->app->options.demo)
-        return by_demo(call, cx);
-    return refuse(cx);
+    if (options->demo)
+        return caller_by_demo(cx, options->demo_tenant_id, options->demo_user_id);
+    return caller_refuse(cx);
 }
 
 /* Cuts "host:port" or "[::1]:port"; false when the port is no number. */

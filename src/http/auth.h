@@ -2,9 +2,8 @@
 #ifndef HTTP_AUTH_H
 #define HTTP_AUTH_H
 
-#include "db/ctx.h"
+#include "db/caller.h"
 #include "db/exec.h"
-#include "http/credential.h"
 
 struct call;
 
@@ -15,16 +14,20 @@ struct credential_use {
 };
 
 /* Fills cx->actor. ERR_UNAUTHENTICATED in words that reveal nothing; ERR_FORBIDDEN when a
- * cookie comes without its CSRF token or from another origin; ERR_INVALID when the operator
- * has to name a tenant. */
+ * cookie comes without its CSRF token or from another origin (to a stream, also without one);
+ * ERR_INVALID when the operator has to name a tenant. */
 enum err auth_request(struct call *call, struct ctx *cx);
 
-/* What the request would prove itself by, as text that was looked at by nobody yet: a key with
- * its scheme, or a cookie's value; STR_NULL where there is none. */
+/* What the request would prove itself by, as text that was looked at by nobody yet: a key or
+ * contact token with its scheme, or a cookie's value; STR_NULL where there is none. */
 struct http_request;
 struct str auth_credential(const struct http_request *request);
 
-const char *role_name(enum role role);
+/* For who has it looked up later (live/hub.h, authenticate): the bearer's text, else the ticket
+ * (STR_NULL: none was given), else "cookie:" and the sign-in's cookie; "" where there is none of
+ * them. What cannot be one, and a cookie that comes from another's page, is STR_NULL. */
+struct str auth_handshake(const struct http_request *request, struct str ticket,
+                          struct arena *arena);
 
 /* Notes the use in a write of its own, which nobody waits for. */
 void auth_note_use(struct exec *exec, const struct credential_use *use);

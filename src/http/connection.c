@@ -51,28 +51,47 @@ static void on_closed(uv_handle_t *handle)
         connection->unsent = exchange->next;
         exchange_finish(exchange);
     }
+    if (connection->stream) {
+        connection->stream->ops->closed(connection->stream);
+        stat_add(&server->stats.streams_open, -1);
+    }
+    outbox_clear(&connection->outbox);
     tls_free(connection->tls);
     free(connection->sealed);
     free(connection->pending);
     free(connection);
     server->connection_count--;
     stat_add(&server->stats.connections_open, -1);
+    server_collect(server);
     server_left(server);
+}
+
+/* Tells who keeps the exchange that there is no more to wait for. One that nobody keeps may be
+ * another thread's: nothing of it is written. */
+static void tell_gone(struct exchange *exchange)
+{
+    void (*gone)(struct http_exchange *) = exchange->http.gone;
+
+    if (!gone)
+        return;
+    exchange->http.gone = NULL;
+    gone(&exchange->http);
 }
 
 void connection_close(struct connection *connection)
 {
     struct http_server *server = connection->server;
+    struct exchange *exchange, *running;
 
     if (connection->state == CONNECTION_CLOSED)
         return;
-    if (connection->exchange) {
-        if (connection->state == CONNECTION_RUNNING)
-            connection->exchange->connection = NULL; /* its answer will find nobody */
-        else
-            exchange_free(connection->exchange);
-        connection->exchange = NULL;
-    }
+    exchange = connection->exchange;
+    running = connection->state == CONNECTION_RUNNING ? exchange : NULL;
+    connection->exchange = NULL;
+    if (running)
+        running->connection = NULL; /* its answer will find nobody */
+    else if (exchange)
+        exchange_free(exchange);
     if (connection->previous)
         connection->previous->next = connection->next;
     else
@@ -81,6 +100,8 @@ void connection_close(struct connection *connection)
         connection->next->previous = connection->previous;
     connection->state = CONNECTION_CLOSED;
     uv_close(&connection->io.handle, on_closed);
+    if (running)
+        tell_gone(running);
 }
 
 /* Output ------------------------------------------------------------------------------- */
@@ -90,10 +111,8 @@ static size_t answer_bytes(const struct exchange *exchange)
     return exchange->head_len + exchange->answer_body.len;
 }
 
-/* `bytes` of the unsent answers are the kernel's now. */
-static void advance(struct connection *connection, size_t bytes)
+static void advance_answers(struct connection *connection, size_t bytes)
 {
-    stat_add(&connection->server->stats.bytes_out, (int64_t)bytes);
     connection->unsent_bytes -= bytes;
     while (connection->unsent) {
         struct exchange *exchange = connection->unsent;
@@ -112,6 +131,21 @@ static void advance(struct connection *connection, size_t bytes)
     }
 }
 
+/* `bytes` of what is unsent are the kernel's now. */
+static void advance(struct connection *connection, size_t bytes)
+{
+    size_t of_answers = bytes < connection->unsent_bytes ? bytes : connection->unsent_bytes;
+
+    stat_add(&connection->server->stats.bytes_out, (int64_t)bytes);
+    advance_answers(connection, of_answers);
+    outbox_advance(&connection->outbox, bytes - of_answers);
+}
+
+static bool has_unsent(const struct connection *connection)
+{
+    return connection->unsent || connection->outbox.first;
+}
+
 static void add_piece(uv_buf_t *pieces, unsigned *count, const char *ptr, size_t len, size_t *skip)
 {
     if (len <= *skip) {
@@ -127,16 +161,22 @@ static void add_piece(uv_buf_t *pieces, unsigned *count, const char *ptr, size_t
 static size_t gather(const struct connection *connection, uv_buf_t pieces[PIECES_MAX],
                      unsigned *count)
 {
-    size_t bytes = 0;
+    const struct exchange *each = connection->unsent;
+    const struct outbox_item *item = connection->outbox.first;
+    size_t bytes = 0, skip;
 
     *count = 0;
-    for (const struct exchange *each = connection->unsent; each && *count + 2 <= PIECES_MAX;
-         each = each->next) {
-        size_t skip = each->sent;
+    for (; each && *count + 2 <= PIECES_MAX; each = each->next) {
+        skip = each->sent;
 
         bytes += answer_bytes(each) - skip;
         add_piece(pieces, count, each->head, each->head_len, &skip);
         add_piece(pieces, count, each->answer_body.ptr, each->answer_body.len, &skip);
+    }
+    skip = connection->outbox.sent;
+    for (; !each && item && *count < PIECES_MAX; item = item->next) {
+        bytes += item->message->len - skip;
+        add_piece(pieces, count, item->message->bytes, item->message->len, &skip);
     }
     return bytes;
 }
@@ -162,6 +202,7 @@ static void on_written(uv_write_t *request, int status)
         return;
     if (status < 0) {
         connection_close(connection);
+        server_collect(connection->server);
         return;
     }
     if (!connection->tls)
@@ -227,7 +268,7 @@ static bool send_sealed(struct connection *connection)
 
 static void flush_tls(struct connection *connection)
 {
-    while (send_sealed(connection) && connection->unsent) {
+    while (send_sealed(connection) && has_unsent(connection)) {
         uv_buf_t pieces[PIECES_MAX];
         unsigned count;
         size_t sealed = 0;
@@ -248,7 +289,7 @@ static void flush_tls(struct connection *connection)
 
 static void flush_plain(struct connection *connection)
 {
-    while (connection->unsent) {
+    while (has_unsent(connection)) {
         uv_buf_t pieces[PIECES_MAX];
         unsigned count;
         size_t bytes = gather(connection, pieces, &count);
@@ -296,6 +337,7 @@ static void on_shutdown(uv_shutdown_t *request, int status)
 
     if (status < 0)
         connection_close(connection);
+    server_collect(connection->server);
 }
 
 static void start_reading(struct connection *connection);
@@ -318,6 +360,8 @@ static void linger(struct connection *connection)
 
 void connection_flush(struct connection *connection)
 {
+    if (connection->is_cut)
+        connection_close(connection);
     if (connection->state == CONNECTION_CLOSED || connection->writing_bytes > 0)
         return;
     if (connection->tls)
@@ -328,9 +372,9 @@ void connection_flush(struct connection *connection)
         return;
     if (connection->must_continue)
         send_continue(connection);
-    if (connection->state < CONNECTION_ENDING)
+    if (connection->state < CONNECTION_STREAM)
         proceed(connection); /* what an unsent answer held up */
-    if (connection->state != CONNECTION_ENDING || connection->unsent)
+    if (connection->state != CONNECTION_ENDING || has_unsent(connection))
         return;
     if (connection->tls) {
         tls_shutdown(connection->tls);
@@ -348,6 +392,7 @@ static const char *reason_of(int status)
         int status;
         const char *reason;
     } reasons[] = {
+        {101, "Switching Protocols"},
         {200, "OK"},
         {201, "Created"},
         {202, "Accepted"},
@@ -376,6 +421,7 @@ static const char *reason_of(int status)
         {417, "Expectation Failed"},
         {421, "Misdirected Request"},
         {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
         {428, "Precondition Required"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
@@ -440,9 +486,11 @@ static void put_number(char **at, size_t number)
 static bool make_head(struct exchange *exchange, bool closes)
 {
     const struct http_response *response = &exchange->http.response;
-    int status = response->status >= 200 && response->status <= 599 ? response->status : 500;
+    bool is_upgrade = response->status == 101 && response->stream;
+    int status =
+        is_upgrade || (response->status >= 200 && response->status <= 599) ? response->status : 500;
     struct str reason = str_of(reason_of(status));
-    bool has_length = status != 204 && status != 304;
+    bool has_length = status != 204 && status != 304 && !response->stream;
     size_t room = 256 + reason.len + exchange->http.request_id.len; /* what is put below */
     char *at;
 
@@ -472,7 +520,9 @@ static bool make_head(struct exchange *exchange, bool closes)
         put_number(&at, response->body.len);
         put(&at, STR("\r\n"));
     }
-    if (closes)
+    if (is_upgrade)
+        put_header(&at, STR("Connection"), STR("Upgrade"));
+    else if (closes || response->stream) /* which ends with the connection: RFC 9112 §6.3 */
         put_header(&at, STR("Connection"), STR("close"));
     else if (http_parse_result_head(exchange->parse)->is_http_1_0)
         put_header(&at, STR("Connection"), STR("keep-alive"));
@@ -490,9 +540,91 @@ static void drop_pending(struct connection *connection)
     connection->pending_from = connection->pending_len = connection->pending_capacity = 0;
 }
 
+/* Streams ------------------------------------------------------------------------------ */
+
+static struct connection *connection_of(const struct outlet *outlet)
+{
+    return (struct connection *)((uintptr_t)outlet - offsetof(struct connection, outlet));
+}
+
+static size_t backlog(const struct outlet *outlet)
+{
+    const struct connection *connection = connection_of(outlet);
+    size_t queued = uv_stream_get_write_queue_size(&connection->io.stream);
+
+    /* What uv has of plain output stands in the outbox too, until all of it went. */
+    return connection->unsent_bytes + connection->outbox.bytes + queued -
+           (connection->tls ? 0 : connection->writing_bytes);
+}
+
+static bool send_message(struct outlet *outlet, struct message *message)
+{
+    struct connection *connection = connection_of(outlet);
+
+    if (connection->state != CONNECTION_STREAM || connection->is_cut)
+        return false;
+    if (backlog(outlet) >= STREAM_BACKLOG_MAX || !outbox_add(&connection->outbox, message)) {
+        connection->is_cut = true;
+        stat_add(&connection->server->stats.streams_cut, 1);
+    }
+    flush_soon(connection);
+    return !connection->is_cut;
+}
+
+static void end_stream(struct outlet *outlet)
+{
+    struct connection *connection = connection_of(outlet);
+
+    if (connection->state != CONNECTION_STREAM)
+        return;
+    enter(connection, CONNECTION_ENDING, 0);
+    flush_soon(connection);
+}
+
+static int64_t outlet_now_ms(const struct outlet *outlet)
+{
+    return now_ms(connection_of(outlet));
+}
+
+/* What can become a stream: the answer to a GET that nobody refused. */
+static bool begins_stream(const struct exchange *exchange)
+{
+    const struct http_response *response = &exchange->http.response;
+
+    return response->stream && !exchange->is_refusal && exchange->http.request.method == HTTP_GET &&
+           (response->status == 200 ||
+            (response->status == 101 && !exchange->http.request.is_http_1_0));
+}
+
+/* The head of the answer is queued; what else came already is the stream's. */
+static void open_stream(struct connection *connection, struct stream *stream)
+{
+    char *pending = connection->pending;
+    struct str early = {pending ? pending + connection->pending_from : NULL,
+                        connection->pending_len};
+
+    connection->pending = NULL;
+    drop_pending(connection);
+    connection->outlet = (struct outlet){send_message, end_stream, backlog, outlet_now_ms};
+    connection->stream = stream;
+    stream->outlet = &connection->outlet;
+    enter(connection, CONNECTION_STREAM, 0);
+    stat_add(&connection->server->stats.streams_open, 1);
+    stream->ops->opened(stream);
+    if (early.len > 0 && connection->state == CONNECTION_STREAM)
+        stream->ops->receive(stream, early);
+    free(pending);
+    if (connection->is_at_end && connection->state == CONNECTION_STREAM)
+        stream->ops->at_end(stream);
+    if (connection->server->has_drain_begun && connection->state == CONNECTION_STREAM)
+        stream->ops->drain(stream);
+    start_reading(connection);
+}
+
 void connection_answer(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
+    struct stream *stream;
     bool closes;
 
     if (!connection) {
@@ -504,6 +636,8 @@ void connection_answer(struct exchange *exchange)
              (connection->is_at_end && connection->pending_len == 0);
     connection->exchange = NULL;
     connection->must_continue = false;
+    if (!begins_stream(exchange))
+        http_drop_stream(&exchange->http.response);
     if (!make_head(exchange, closes)) {
         connection_close(connection);
         exchange_finish(exchange);
@@ -516,7 +650,11 @@ void connection_answer(struct exchange *exchange)
     connection->unsent_last = exchange;
     connection->unsent_bytes += answer_bytes(exchange);
     flush_soon(connection);
-    if (closes) {
+    stream = exchange->http.response.stream;
+    exchange->http.response.stream = NULL;
+    if (stream) {
+        open_stream(connection, stream);
+    } else if (closes) {
         enter(connection, CONNECTION_ENDING, 0);
         drop_pending(connection);
         start_reading(connection);
@@ -646,6 +784,7 @@ static void fill_request(struct connection *connection)
     request->header_count = head->header_count;
     request->host = head->host;
     request->keep_alive = head->keep_alive;
+    request->is_http_1_0 = head->is_http_1_0;
     if (is_trusted(&connection->server->options, request->peer))
         read_forwarded(&connection->server->options, request);
     id = http_header_get(request, "x-request-id");
@@ -680,6 +819,9 @@ static void dispatch(struct connection *connection)
     stat_add(&connection->server->stats.requests, 1);
     enter(connection, CONNECTION_RUNNING, 0);
     options->handle(options->context, &exchange->http);
+    /* Who was told this already hears it no more. */
+    if (connection->is_at_end || connection->server->has_drain_begun)
+        tell_gone(exchange);
 }
 
 /* False when the request was refused for what its head says. */
@@ -854,6 +996,10 @@ static void receive(struct connection *connection, struct str bytes)
 {
     size_t used = 0;
 
+    if (connection->state == CONNECTION_STREAM) {
+        connection->stream->ops->receive(connection->stream, bytes);
+        return;
+    }
     if (connection->state >= CONNECTION_ENDING) {
         connection->discarded_bytes += bytes.len;
         if (connection->discarded_bytes > LINGER_BYTES)
@@ -872,6 +1018,10 @@ static void receive_end(struct connection *connection)
     stop_reading(connection);
     if (connection->state == CONNECTION_LINGERING)
         connection_close(connection);
+    else if (connection->state == CONNECTION_STREAM)
+        connection->stream->ops->at_end(connection->stream);
+    else if (connection->state == CONNECTION_RUNNING)
+        tell_gone(connection->exchange);
     else
         end_if_done(connection);
 }
@@ -1037,11 +1187,11 @@ static void tick_write(struct connection *connection, int64_t now)
 
 void connection_tick(struct connection *connection, int64_t now)
 {
-    if (connection->writing_bytes > 0) {
+    if (connection->writing_bytes > 0)
         tick_write(connection, now);
-        return;
-    }
-    if (now < connection->deadline_ms)
+    if (connection->state == CONNECTION_STREAM)
+        connection->stream->ops->tick(connection->stream, now);
+    if (connection->writing_bytes > 0 || now < connection->deadline_ms)
         return;
     if (connection->state == CONNECTION_HEAD && http_parse_has_begun(connection->exchange->parse))
         refuse_late(connection, "The head of the request took too long.");
@@ -1057,9 +1207,14 @@ void connection_drain(struct connection *connection)
                      (connection->state == CONNECTION_HEAD &&
                       !http_parse_has_begun(connection->exchange->parse));
 
+    if (connection->state == CONNECTION_STREAM)
+        connection->stream->ops->drain(connection->stream);
+    else if (connection->state == CONNECTION_RUNNING)
+        tell_gone(connection->exchange);
     if (!is_unused || connection->pending_len > 0)
         return;
-    if (connection->unsent) {
+    /* Of TLS, what uv has still to write is in no answer any more. */
+    if (connection->unsent || connection->writing_bytes > 0) {
         enter(connection, CONNECTION_ENDING, 0);
         return;
     }

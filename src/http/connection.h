@@ -1,9 +1,14 @@
 /* Between server.c (loop, listening, answers that come from other threads) and
  * connection.c (one client: bytes in, bytes out, deadlines). Everything here belongs
- * to the loop thread, but for `answered`, `stop_calls`, `is_draining` and the statistics. */
+ * to the loop thread, but for `answered`, `posted`, `stop_calls`, `is_draining` and the
+ * statistics.
+ *
+ * Whatever the loop calls may lead to bytes that wait in `to_flush`; so every callback of uv
+ * ends with server_collect(). */
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
 
+#include "http/outbox.h"
 #include "http/parse.h"
 #include "http/server.h"
 #include "http/tls.h"
@@ -39,6 +44,7 @@ enum connection_state {
     CONNECTION_HEAD,
     CONNECTION_BODY,
     CONNECTION_RUNNING,   /* the handler has the exchange */
+    CONNECTION_STREAM,    /* all that comes is the stream's; see live/stream.h */
     CONNECTION_ENDING,    /* the last answer is on its way; input is thrown away */
     CONNECTION_LINGERING, /* it left; the client may still read it, and then close */
     CONNECTION_CLOSED,
@@ -60,6 +66,9 @@ struct connection {
     struct connection *flush_next;      /* those with answers to send before the loop goes on */
     struct exchange *exchange;          /* being read or answered */
     struct exchange *unsent, *unsent_last;
+    struct outlet outlet;  /* the stream's way out; what it sends follows `unsent` */
+    struct stream *stream; /* from the answer that began it to the end; NULL: none */
+    struct outbox outbox;
     struct tls *tls; /* NULL: plain */
     char *pending;   /* input that waits for the answer before it; NULL: none */
     size_t pending_from, pending_len, pending_capacity;
@@ -68,6 +77,7 @@ struct connection {
     int64_t state_since_ms, deadline_ms, write_deadline_ms;
     enum connection_state state;
     bool is_operator, is_reading, is_at_end, must_continue, is_flushing;
+    bool is_cut; /* a slow reader: closed as soon as the loop is back in connection.c */
     char peer[INET6_ADDRSTRLEN];
 };
 
@@ -83,10 +93,17 @@ struct listener {
 
 struct repeated {
     uv_timer_t timer;
+    struct http_server *server;
     struct repeated *next;
     void (*fn)(void *);
     void *context;
     int seconds;
+};
+
+struct posted {
+    struct posted *next;
+    void (*fn)(void *);
+    void *context;
 };
 
 struct http_server {
@@ -103,10 +120,12 @@ struct http_server {
     struct exchange *live, *kept;
     size_t connection_count, live_count, kept_count;
     _Atomic(struct exchange *) answered; /* pushed by any thread, taken whole by the loop's */
+    _Atomic(struct posted *) posted;     /* the same */
     atomic_int stop_calls;
     atomic_bool is_draining;
     bool is_collecting; /* answers given right now, on the loop thread, are taken soon */
     bool has_drain_begun;
+    bool is_over; /* the loop has ended: nobody is to be woken */
     uint64_t request_number;
     char request_prefix[13];
     char date[32];

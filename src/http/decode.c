@@ -82,13 +82,16 @@ static enum err decode_query(struct call *call, struct error *error)
     const struct route *route = call->entry->route;
     const struct http_request *request = &call->exchange->request;
     const struct record *record = route->query ? route->query : &no_query;
-    struct decoding in = {.arena = call->exchange->arena, .error = error};
+    struct decoding in = {.arena = call->exchange->arena,
+                          .error = error,
+                          .lax = (route->flags & ROUTE_LAX_QUERY) != 0};
     struct str rest = request->query;
     enum err err;
 
     if (route->flags & ROUTE_PAGED)
-        page_parse(rest, call->entry->list_tag, accepts_csv(http_header_get(request, "accept")),
-                   in.arena, error, &call->page, &rest);
+        page_parse(rest, call->entry->list_tag, page_size_of(route),
+                   accepts_csv(http_header_get(request, "accept")), in.arena, error, &call->page,
+                   &rest);
     if (!route->query && rest.len == 0)
         return error->code;
     TRY(prepare(in.arena, &call->query, record->size));
@@ -104,6 +107,10 @@ static enum err decode_body(struct call *call, struct error *error)
         .arena = call->exchange->arena, .error = error, .patch = (route->flags & ROUTE_PATCH) != 0};
     struct str body = request->body;
 
+    if (route->flags & ROUTE_RAW) {
+        call->rq.body_text = body;
+        return OK;
+    }
     if (!route->body)
         return body.len == 0 ? OK
                              : error_set(error, ERR_MALFORMED, "%s %.*s takes no body.",

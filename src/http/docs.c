@@ -230,6 +230,7 @@ static const char *answer_words(const struct route *route)
         [ANSWER_RECORD] = "200 and the record",
         [ANSWER_CREATED] = "201, Location and the record",
         [ANSWER_LIST] = "200 and a page of records",
+        [ANSWER_EVENTS] = "200 and a page of events",
         [ANSWER_ROWS] = "200 and an answer for each row",
         [ANSWER_NONE] = "204",
         [ANSWER_OTHER] = "200 and ",

@@ -141,9 +141,12 @@ void idempotency_hash(struct call *call)
     crypto_hash_sha256_final(&state, call->idempotency.hash);
 }
 
-/* The operator is no user: its keys are kept under the tenant's own id. */
+/* A contact's keys are kept under the customer's id; the operator is neither, and its keys are
+ * kept under the tenant's own. */
 static struct uuid owner_of(const struct ctx *cx)
 {
+    if (!uuid_is_none(cx->actor.contact_id))
+        return cx->actor.contact_id;
     return uuid_is_none(cx->actor.user_id) ? cx->actor.tenant_id : cx->actor.user_id;
 }
 

@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 
-#define IDEMPOTENCY_KEPT_US DAY_US
 #define IDEMPOTENCY_HASH_BYTES 32
 
 struct call;

@@ -1,6 +1,7 @@
 #include "http/metrics.h"
 
 #include "http/dispatch.h"
+#include "live/hub.h"
 
 #define METRICS_MAX MIB(4)
 
@@ -113,9 +114,29 @@ static void put_server(struct buf *out, const struct http_stats *stats)
            get(&stats->refused_requests));
     single(out, "touchpoint_http_timeouts_total", "counter", "Deadlines that passed.",
            get(&stats->timeouts));
+    single(out, "touchpoint_streams_open", "gauge", "Clients that are streamed to.",
+           get(&stats->streams_open));
+    single(out, "touchpoint_streams_cut_total", "counter", "Streams cut: read too slowly.",
+           get(&stats->streams_cut));
     single(out, "touchpoint_http_in_bytes_total", "counter", "Bytes read.", get(&stats->bytes_in));
     single(out, "touchpoint_http_out_bytes_total", "counter", "Bytes written.",
            get(&stats->bytes_out));
+}
+
+static void put_hub(struct buf *out, const struct hub *hub)
+{
+    struct hub_stats stats;
+
+    hub_stats(hub, &stats);
+    single(out, "touchpoint_listeners", "gauge", "Clients that listen to events.", stats.listeners);
+    single(out, "touchpoint_subscriptions", "gauge", "What they are subscribed to.",
+           stats.subscriptions);
+    single(out, "touchpoint_events_sent_total", "counter", "Events sent, to each listener.",
+           stats.events_sent);
+    single(out, "touchpoint_listeners_cut_total", "counter",
+           "Listeners lost while something was sent to them.", stats.cut);
+    single(out, "touchpoint_resyncs_total", "counter",
+           "Subscriptions told to read the timeline again.", stats.resyncs);
 }
 
 static void put_store(struct buf *out, struct exec *exec)
@@ -153,6 +174,8 @@ enum err metrics_reply(struct req *rq)
     put_routes(&out, app, put_latency);
     if (app->server)
         put_server(&out, http_server_stats(app->server));
+    if (app->options.hub)
+        put_hub(&out, app->options.hub);
     put_store(&out, app->options.exec);
     if (buf_failed(&out))
         return error_set(rq->cx.error, ERR_TOO_LARGE, "The answer is larger than is sent.");

@@ -140,7 +140,9 @@ static void put_parameters(struct json_out *out, const struct route_entry *entry
         put_query_parameter(out, &route->query->fields[i]);
     for (size_t i = 0; (route->flags & ROUTE_PAGED) && i < page_parameter_count; i++)
         put_parameter(out, page_parameters[i].name, "query", false, page_parameters[i].doc,
-                      page_parameters[i].schema);
+                      route->answers == ANSWER_EVENTS && page_parameters[i].events_schema
+                          ? page_parameters[i].events_schema
+                          : page_parameters[i].schema);
     if (route->method == HTTP_POST && route->tx == TX_WRITE)
         put_parameter(out, "Idempotency-Key", "header", false,
                       "The same key and body answer the first answer again, for a day.",
@@ -194,6 +196,10 @@ static void put_body(struct document *document, const struct route *route)
     struct json_out *out = &document->out;
     enum schema_for what = route->flags & ROUTE_PATCH ? SCHEMA_PATCH : SCHEMA_BODY;
 
+    if (route->flags & ROUTE_RAW) {
+        JSON_KEY(out, "requestBody");
+        json_raw(out, STR("{\"required\":true,\"content\":{\"*/*\":{}}}"));
+    }
     if (!route->body)
         return;
     JSON_KEY(out, "requestBody");
@@ -231,19 +237,20 @@ static void put_body(struct document *document, const struct route *route)
     "{\"type\":\"integer\"}},\"required\":[\"rows\",\"succeeded\",\"failed\"],"                    \
     "\"additionalProperties\":false}"
 
-static void put_list_schema(struct document *document, const struct record *record)
+static void put_list_schema(struct document *document, const struct route *route)
 {
     struct json_out *out = &document->out;
+    const bool events = route->answers == ANSWER_EVENTS;
 
     json_object_begin(out);
     member(out, "type", "object");
     JSON_KEY(out, "properties");
     json_object_begin(out);
-    JSON_KEY(out, "data");
+    json_key(out, events ? STR("events") : STR("data"));
     json_object_begin(out);
     member(out, "type", "array");
     JSON_KEY(out, "items");
-    put_reference(document, record, SCHEMA_ANSWER);
+    put_reference(document, route->answer, SCHEMA_ANSWER);
     json_object_end(out);
     JSON_KEY(out, "total");
     json_raw(out, STR("{\"type\":\"integer\",\"minimum\":0}"));
@@ -252,13 +259,14 @@ static void put_list_schema(struct document *document, const struct record *reco
              STR("{\"type\":\"boolean\",\"description\":\"There are more than total says.\"}"));
     JSON_KEY(out, "page");
     json_raw(out, STR("{\"type\":[\"integer\",\"null\"],\"minimum\":1}"));
-    JSON_KEY(out, "page_size");
+    json_key(out, events ? STR("limit") : STR("page_size"));
     json_raw(out, STR("{\"type\":\"integer\",\"minimum\":0}"));
     JSON_KEY(out, "next_cursor");
     json_raw(out, STR("{\"type\":[\"string\",\"null\"]}"));
     json_object_end(out);
     JSON_KEY(out, "required");
-    json_raw(out, STR("[\"data\",\"total\",\"page\",\"page_size\",\"next_cursor\"]"));
+    json_raw(out, events ? STR("[\"events\",\"total\",\"page\",\"limit\",\"next_cursor\"]")
+                         : STR("[\"data\",\"total\",\"page\",\"page_size\",\"next_cursor\"]"));
     JSON_KEY(out, "additionalProperties");
     json_bool(out, false);
     json_object_end(out);
@@ -270,10 +278,14 @@ static void put_answer_schema(struct document *document, const struct route *rou
 
     switch (route->answers) {
     case ANSWER_LIST:
-        put_list_schema(document, route->answer);
+    case ANSWER_EVENTS:
+        put_list_schema(document, route);
         break;
     case ANSWER_ROWS:
         json_raw(out, STR(ROWS_SCHEMA));
+        break;
+    case ANSWER_STREAM:
+        json_raw(out, STR("{\"type\":\"string\"}"));
         break;
     case ANSWER_OTHER:
         json_raw(out,
@@ -284,10 +296,15 @@ static void put_answer_schema(struct document *document, const struct route *rou
     }
 }
 
+static bool is_list(const struct route *route)
+{
+    return route->answers == ANSWER_LIST || route->answers == ANSWER_EVENTS;
+}
+
 static void put_answer_headers(struct json_out *out, const struct route *route, bool created)
 {
-    bool has_version = route->answers != ANSWER_LIST && route->answer &&
-                       record_field(route->answer, STR("version"));
+    bool has_version =
+        !is_list(route) && route->answer && record_field(route->answer, STR("version"));
 
     JSON_KEY(out, "headers");
     json_object_begin(out);
@@ -307,11 +324,13 @@ static void put_answer_headers(struct json_out *out, const struct route *route, 
 static void put_success(struct document *document, const struct route *route, const char *status)
 {
     struct json_out *out = &document->out;
-    bool is_list = route->answers == ANSWER_LIST && (route->flags & ROUTE_PAGED);
-    struct str media = STR("application/json");
+    bool has_table = is_list(route) && (route->flags & ROUTE_PAGED);
+    struct str media, others = STR("application/json");
 
+    if (route->answers == ANSWER_STREAM)
+        others = STR("text/event-stream");
     if (route->answers == ANSWER_OTHER)
-        str_cut(str_of(route->other_answer), ';', &media); /* the type without its parameters */
+        others = str_of(route->other_answer);
     json_key(out, str_of(status));
     json_object_begin(out);
     member(out, "description", route->summary);
@@ -319,12 +338,16 @@ static void put_success(struct document *document, const struct route *route, co
     if (route->answers != ANSWER_NONE) {
         JSON_KEY(out, "content");
         json_object_begin(out);
-        json_key(out, media);
-        json_object_begin(out);
-        JSON_KEY(out, "schema");
-        put_answer_schema(document, route);
-        json_object_end(out);
-        if (is_list) {
+        do {
+            others = str_cut(others, ',', &media);
+            str_cut(str_trim(media), ';', &media); /* the type without its parameters */
+            json_key(out, media);
+            json_object_begin(out);
+            JSON_KEY(out, "schema");
+            put_answer_schema(document, route);
+            json_object_end(out);
+        } while (others.ptr);
+        if (has_table) {
             JSON_KEY(out, "text/csv");
             json_raw(out, STR("{\"schema\":{\"type\":\"string\"}}"));
         }
@@ -353,6 +376,12 @@ static void put_answers(struct document *document, const struct route_entry *ent
 
     JSON_KEY(out, "responses");
     json_object_begin(out);
+    if (route->answers == ANSWER_STREAM) {
+        JSON_KEY(out, "101");
+        json_raw(out, STR("{\"description\":\"A WebSocket from here on\"}"));
+        JSON_KEY(out, "426");
+        json_raw(out, STR("{\"$ref\":\"#/components/responses/Problem\"}"));
+    }
     if (route->answers == ANSWER_NONE) {
         put_success(document, route, "204");
     } else {
@@ -398,6 +427,8 @@ static void put_operation_id(struct json_out *out, const struct route_entry *ent
     buf_clear(&text);
 }
 
+#define OPEN_SECURITY "[{\"key\":[]},{\"login\":[]},{\"contact\":[]}"
+
 static void put_operation(struct document *document, const struct route_entry *entry)
 {
     static const char *const transactions[] = {NULL, "none", "read", "report", "write"};
@@ -413,9 +444,11 @@ static void put_operation(struct document *document, const struct route_entry *e
     json_array_end(out);
     member(out, "x-role", role_name(route->role));
     member(out, "x-transaction", transactions[route->tx]);
-    if (route->role == ROLE_PUBLIC) {
+    if (route->role <= ROLE_CONTACT) {
         JSON_KEY(out, "security");
-        json_raw(out, STR("[]"));
+        json_raw(out, route->role == ROLE_PUBLIC      ? STR("[]")
+                      : (route->flags & ROUTE_STREAM) ? STR(OPEN_SECURITY ",{\"ticket\":[]}]")
+                                                      : STR(OPEN_SECURITY "]"));
     }
     put_parameters(out, entry);
     put_body(document, route);
@@ -468,13 +501,21 @@ static void put_paths(struct document *document, const struct router *router)
     "{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":"     \
     "\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"              \
     "\"request_id\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"$ref\":"     \
-    "\"#/components/schemas/Fault\"}},\"errors_total\":{\"type\":\"integer\"}},\"required\":"      \
+    "\"#/components/schemas/Fault\"}},\"errors_total\":{\"type\":\"integer\"},\"code\":{\"type\":" \
+    "\"integer\",\"description\":\"Engine.IO's, at /socket.io/\"},\"message\":{\"type\":"          \
+    "\"string\",\"description\":\"Engine.IO's, at /socket.io/\"}},\"required\":"                   \
     "[\"type\",\"title\",\"status\",\"detail\",\"request_id\"],\"additionalProperties\":false}"
 #define PROBLEM_ANSWER                                                                             \
     "{\"Problem\":{\"description\":\"What went wrong (RFC 9457)\",\"content\":{\"" MEDIA_PROBLEM   \
     "\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}}"
 #define SECURITY_SCHEMES                                                                           \
     "{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"An API key: tp_…\"},"   \
+    "\"contact\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"A contact token: "     \
+    "tpc_…, of one customer's own app. It opens the operations whose x-role is contact, and of " \
+    "them what belongs to that customer.\"},"                                                      \
+    "\"ticket\":{\"type\":\"apiKey\",\"in\":\"query\",\"name\":\"ticket\",\"description\":"        \
+    "\"Opens "                                                                                     \
+    "one stream, once: of POST /api/v1/stream/tickets.\"},"                                        \
     "\"login\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"" LOGIN_COOKIE                    \
     "\",\"description\":\"A browser that is signed in; what changes something also needs the "     \
     "header X-CSRF-Token.\"}}"

@@ -1,6 +1,6 @@
 #include "http/page.h"
 
-#include "http/base64url.h"
+#include "base/base64url.h"
 
 #include <string.h>
 
@@ -15,21 +15,33 @@ enum parameter { PAGE, PAGE_SIZE, LIMIT, OFFSET, CURSOR, FORMAT, PARAMETERS };
 
 #define NUMBER(text) #text
 #define QUOTED(number) NUMBER(number)
-#define SIZE_SCHEMA                                                                                \
-    "{\"type\":\"integer\",\"minimum\":1,\"maximum\":" QUOTED(PAGE_MAX) ",\"default\":" QUOTED(    \
-        PAGE_DEFAULT) "}"
+#define SIZE_SCHEMA(most, fallback)                                                                \
+    "{\"type\":\"integer\",\"minimum\":1,\"maximum\":" QUOTED(most) ",\"default\":" QUOTED(        \
+        fallback) "}"
+#define RECORDS_SCHEMA SIZE_SCHEMA(PAGE_MAX, PAGE_DEFAULT)
+#define EVENTS_SCHEMA SIZE_SCHEMA(EVENT_PAGE_MAX, EVENT_PAGE_DEFAULT)
+
+const struct page_size page_of_records = {PAGE_DEFAULT, PAGE_MAX};
+const struct page_size page_of_events = {EVENT_PAGE_DEFAULT, EVENT_PAGE_MAX};
+
+const struct page_size *page_size_of(const struct route *route)
+{
+    return route->answers == ANSWER_EVENTS ? &page_of_events : &page_of_records;
+}
 
 const struct page_parameter page_parameters[] = {
     [PAGE] = {"page", "{\"type\":\"integer\",\"minimum\":1,\"default\":1}",
-              "Which page, from 1. Deep pages go by cursor."},
-    [PAGE_SIZE] = {"page_size", SIZE_SCHEMA, "Rows on a page."},
-    [LIMIT] = {"limit", SIZE_SCHEMA,
-               "The same as page_size. As CSV: up to " QUOTED(CSV_ROWS_MAX) "."},
+              "Which page, from 1. Deep pages go by cursor.", NULL},
+    [PAGE_SIZE] = {"page_size", RECORDS_SCHEMA, "Rows on a page.", EVENTS_SCHEMA},
+    [LIMIT] = {"limit", RECORDS_SCHEMA,
+               "The same as page_size. As CSV: up to " QUOTED(CSV_ROWS_MAX) ".", EVENTS_SCHEMA},
     [OFFSET] = {"offset", "{\"type\":\"integer\",\"minimum\":0,\"maximum\":" QUOTED(OFFSET_MAX) "}",
-                "Rows to leave out. Deeper ones go by cursor."},
-    [CURSOR] = {"cursor", "{\"type\":\"string\"}", "The next_cursor of the page before."},
+                "Rows to leave out. Deeper ones go by cursor.", NULL},
+    [CURSOR] = {"cursor", "{\"type\":\"string\"}", "The next_cursor of the page before.", NULL},
     [FORMAT] = {"format", "{\"type\":\"string\",\"enum\":[\"json\",\"csv\"]}",
-                "csv answers a table (RFC 4180), as does Accept: text/csv."},
+                "csv answers a table (RFC 4180), as does Accept: text/csv. "
+                "Texts that a spreadsheet would run as formulas begin with an apostrophe.",
+                NULL},
 };
 const size_t page_parameter_count = PARAMETERS;
 
@@ -192,8 +204,8 @@ static void check_depth(struct page *page, enum parameter which, struct error *e
                     OFFSET_MAX);
 }
 
-void page_parse(struct str query, uint32_t list_tag, bool wants_csv, struct arena *arena,
-                struct error *error, struct page *page, struct str *rest)
+void page_parse(struct str query, uint32_t list_tag, const struct page_size *size, bool wants_csv,
+                struct arena *arena, struct error *error, struct page *page, struct str *rest)
 {
     struct str values[PARAMETERS] = {{NULL, 0}};
     enum parameter size_name;
@@ -216,8 +228,8 @@ void page_parse(struct str query, uint32_t list_tag, bool wants_csv, struct aren
     not_together(values, OFFSET, CURSOR, error);
 
     size_name = values[PAGE_SIZE].ptr ? PAGE_SIZE : LIMIT;
-    most = page->csv ? CSV_ROWS_MAX : PAGE_MAX;
-    fallback = page->csv ? CSV_ROWS_MAX : PAGE_DEFAULT;
+    most = page->csv ? CSV_ROWS_MAX : size->most;
+    fallback = page->csv ? CSV_ROWS_MAX : size->fallback;
     page->limit = number_of(values, size_name, 1, most, fallback, error);
     page->offset = number_of(values, OFFSET, 0, INT64_MAX, 0, error);
     page->number = number_of(values, PAGE, 1, INT64_MAX / CSV_ROWS_MAX, 1, error);

@@ -22,6 +22,7 @@ static const struct kind kinds[] = {
     {ERR_TOO_LARGE, 413, "Content Too Large", "The request is larger than is taken."},
     {ERR_MEDIA_TYPE, 415, "Unsupported Media Type", "The body must be application/json in UTF-8."},
     {ERR_INVALID, 422, "Unprocessable Content", "Some of the request is not valid."},
+    {ERR_UPGRADE, 426, "Upgrade Required", "This is read by WebSocket, version 13."},
     {ERR_TOO_MANY, 429, "Too Many Requests", "Too many requests; try again later."},
     {ERR_UNAVAILABLE, 503, "Service Unavailable",
      "The server cannot take this now, and nothing was changed; try again soon."},
@@ -55,6 +56,7 @@ int problem_status(enum err code)
 
 void response_begin(struct http_exchange *exchange)
 {
+    http_drop_stream(&exchange->response);
     exchange->response.status = 0;
     exchange->response.header_count = 0;
     exchange->response.body = (struct str){"", 0};
@@ -138,6 +140,10 @@ static void respond(struct http_exchange *exchange, const struct kind *kind, con
     http_header_add(exchange, "Cache-Control", STR("no-store"));
     if (response->status == 401)
         http_header_add(exchange, "WWW-Authenticate", STR("Bearer realm=\"touchpoint\""));
+    if (response->status == 426) {
+        http_header_add(exchange, "Upgrade", STR("websocket"));
+        http_header_add(exchange, "Sec-WebSocket-Version", STR("13"));
+    }
     if (response->status == 429 || response->status == 503)
         add_number(exchange, "Retry-After", retry_after_s > 0 ? retry_after_s : 1);
 }

@@ -1,6 +1,7 @@
 #include "http/dispatch.h"
 #include "http/page.h"
 #include "http/problem.h"
+#include "http/upgrade.h"
 
 #include <string.h>
 
@@ -109,6 +110,31 @@ enum err reply_none(struct req *rq)
 enum err reply_text(struct req *rq, int status, const char *media_type, struct str body)
 {
     set(rq, status, str_of(media_type), body);
+    return OK;
+}
+
+enum err reply_stream(struct req *rq, int status, struct stream *stream)
+{
+    struct http_exchange *exchange = rq->exchange;
+    char accept[WEBSOCKET_ACCEPT_LEN];
+
+    if (!stream)
+        return error_set(rq->cx.error, ERR_UNAVAILABLE, "There is no memory for a stream.");
+    http_drop_stream(&exchange->response);
+    exchange->response.stream = stream;
+    if (exchange->request.method != HTTP_GET)
+        return error_set(rq->cx.error, ERR_METHOD, "A stream is read by GET.");
+    exchange->response.status = status;
+    exchange->response.body = (struct str){"", 0};
+    if (status != 101) {
+        http_header_add(exchange, "Content-Type", STR("text/event-stream"));
+        http_header_add(exchange, "Cache-Control", STR("no-store"));
+        return OK;
+    }
+    websocket_accept(http_header_get(&exchange->request, "sec-websocket-key"), accept);
+    http_header_add(exchange, "Upgrade", STR("websocket"));
+    http_header_add(exchange, "Sec-WebSocket-Accept",
+                    str_copy(exchange->arena, (struct str){accept, sizeof(accept)}));
     return OK;
 }
 
@@ -224,6 +250,7 @@ enum err reply_list(struct req *rq, const struct record *record, struct list *ro
                     struct total total, void (*key_of)(const void *row, struct list_key *out))
 {
     const struct page *page = &rq->page;
+    const bool events = rq->route->answers == ANSWER_EVENTS;
     struct str next = cut(rq, record, rows, total.resume, key_of);
     struct buf body;
     struct json_out out;
@@ -234,7 +261,7 @@ enum err reply_list(struct req *rq, const struct record *record, struct list *ro
     buf_reserve(&body, TYPICAL_BYTES * (1 + rows->count));
     json_out_init(&out, &body);
     json_object_begin(&out);
-    JSON_KEY(&out, "data");
+    json_key(&out, events ? STR("events") : STR("data"));
     json_array_begin(&out);
     for (size_t i = 0; i < rows->count; i++)
         record_encode(record, row_at(record, rows, i), false, &out);
@@ -250,7 +277,7 @@ enum err reply_list(struct req *rq, const struct record *record, struct list *ro
         json_nil(&out);
     else
         json_int(&out, page->limit == 0 ? 1 : page->number);
-    JSON_KEY(&out, "page_size");
+    json_key(&out, events ? STR("limit") : STR("page_size"));
     json_int(&out, page->limit == 0 ? (int64_t)rows->count : page->limit);
     JSON_KEY(&out, "next_cursor");
     json_text(&out, next);

@@ -54,10 +54,16 @@ enum {
     ROUTE_NO_CSRF = 1 << 6,       /* sign-in itself */
     ROUTE_INLINE = 1 << 7,        /* answered on the loop thread: must not block; ROLE_PUBLIC and
                                      TX_NONE only, rq->cx.db and .ids are NULL */
-    ROUTE_STREAM = 1 << 8,        /* a cookie is believed only with this server's Origin, also on
-                                     GET; a ticket in the query is a credential */
+    ROUTE_STREAM = 1 << 8,        /* a cookie is believed only from this server's own pages, also on
+                                     GET; a ticket in the query is a credential, which it uses up:
+                                     TX_WRITE */
     ROUTE_HELD = 1 << 9,          /* with ROUTE_INLINE: the handler keeps the exchange and calls
-                                     http_respond() itself, now or later, on the loop thread */
+                                     http_respond() itself, now or later, on the loop thread,
+                                     if and only if it returns OK. rq lives until then (not its
+                                     cx.error); see http_exchange.gone */
+    ROUTE_RAW = 1 << 10,          /* the body is any bytes, and the handler's to read: body_text */
+    ROUTE_LAX_QUERY = 1 << 11,    /* the query may have parameters that are no fields of it: other
+                                     programs' own, which nobody here reads */
 };
 
 struct route {
@@ -75,7 +81,7 @@ struct route {
     /* A path parameter or a body member (UUID) that names the customer whose writes queue
      * behind each other (exec.h lanes), or NULL. */
     const char *lane;
-    const char *other_answer; /* ANSWER_OTHER: media type */
+    const char *other_answer; /* ANSWER_OTHER: media type, or several, with commas between */
     const char *other_schema; /* ANSWER_OTHER with JSON: its JSON Schema */
 };
 
@@ -174,8 +180,10 @@ struct total {
 };
 enum err reply_list(struct req *rq, const struct record *record, struct list *rows,
                     struct total total, void (*key_of)(const void *row, struct list_key *out));
-/* The connection becomes this stream's; with its head, 101 or 200. The stream is handed over
- * whatever follows (it is closed unopened when the answer cannot be given). */
+/* The connection becomes this stream's. 101: a WebSocket (call upgrade_check() of http/upgrade.h
+ * before making the stream); 200: text/event-stream. The header fields of either are added here.
+ * The stream is handed over whatever follows: it is closed unopened when the answer cannot be
+ * given, as to HEAD. NULL: no memory for one (503). */
 enum err reply_stream(struct req *rq, int status, struct stream *stream);
 /* A whole body of another kind, in the arena or static. */
 enum err reply_text(struct req *rq, int status, const char *media_type, struct str body);

@@ -58,7 +58,7 @@ static const char *shape_fault(const struct route *route)
     if (!route->handle || !route->summary || route->answers == ANSWER_UNSET)
         return "it lacks a handler, a summary or the shape of its answer";
     if ((route->answers == ANSWER_RECORD || route->answers == ANSWER_CREATED ||
-         route->answers == ANSWER_LIST) &&
+         route->answers == ANSWER_LIST || route->answers == ANSWER_EVENTS) &&
         !route->answer)
         return "it lacks the record of its answer";
     if (route->answers == ANSWER_OTHER && !route->other_answer)
@@ -67,10 +67,14 @@ static const char *shape_fault(const struct route *route)
         return "its method takes no body";
     if ((route->flags & (ROUTE_ROWS | ROUTE_PATCH | ROUTE_OPTIONAL_BODY)) && !route->body)
         return "it lacks the record of its body";
+    if ((route->flags & ROUTE_RAW) && (route->body || !takes_body))
+        return "a body of any bytes has no record, and a method that takes it";
     if ((route->flags & ROUTE_PAGED) && route->method != HTTP_GET)
         return "only GET has pages";
     if ((route->flags & ROUTE_INLINE) && (route->role != ROLE_PUBLIC || route->tx != TX_NONE))
         return "what is answered on the loop thread must be public and without a transaction";
+    if ((route->flags & ROUTE_STREAM) && route->tx != TX_WRITE)
+        return "a stream may be opened by a ticket, which is used up: it must be able to write";
     return NULL;
 }
 
@@ -122,9 +126,10 @@ static enum err insert(struct router *router, struct route_entry *entry, struct 
     rest = rest.len == 1 ? STR_NULL : str_slice(rest, 1, rest.len);
     while (rest.ptr) {
         rest = str_cut(rest, '/', &segment);
-        if (segment.len == 0 || ++depth > SEGMENTS_MAX)
+        /* Only the last may be empty: "/socket.io/" is another path than "/socket.io". */
+        if ((segment.len == 0 && rest.ptr) || ++depth > SEGMENTS_MAX)
             return wrong(error, entry, "its path has an empty segment or too many");
-        if (segment.ptr[0] == '{') {
+        if (str_starts(segment, STR("{"))) {
             if (segment.len < 3 || segment.ptr[segment.len - 1] != '}' ||
                 entry->param_count == PATH_PARAMS_MAX)
                 return wrong(error, entry, "its path has too many parameters or a broken one");
@@ -274,7 +279,7 @@ static enum err split(struct str path, char *space, struct segments *out)
             return ERR_NOT_FOUND;
         struct str *segment = &out->at[out->count++];
         rest = str_cut(rest, '/', segment);
-        if (segment->len == 0)
+        if (segment->len == 0 && rest.ptr)
             return ERR_NOT_FOUND;
         TRY(decode(segment, &space));
     }
@@ -306,7 +311,7 @@ static const struct node *find(const struct node *node, const struct segments *s
             break;
         }
     }
-    if (!node->param || param_count == PATH_PARAMS_MAX)
+    if (!node->param || param_count == PATH_PARAMS_MAX || segments->at[depth].len == 0)
         return NULL;
     out->params[param_count] = segments->at[depth];
     return find(node->param, segments, depth + 1, param_count + 1, out);

@@ -80,6 +80,7 @@ void exchange_free(struct exchange *exchange)
         exchange->live_next->live_previous = exchange->live_previous;
     server->live_count--;
 
+    http_drop_stream(&exchange->http.response);
     buf_clear(&exchange->body);
     if (exchange->head != exchange->head_space)
         free(exchange->head);
@@ -104,6 +105,12 @@ void exchange_finish(struct exchange *exchange)
     exchange_free(exchange);
 }
 
+static void wake(struct http_server *server)
+{
+    if (!server->is_over)
+        uv_async_send(&server->wake);
+}
+
 /* Answers ------------------------------------------------------------------------------ */
 
 void http_respond(struct http_exchange *http)
@@ -113,13 +120,16 @@ void http_respond(struct http_exchange *http)
     struct exchange *first = atomic_load_explicit(&server->answered, memory_order_relaxed);
     uv_thread_t self = uv_thread_self();
 
+    /* Only who answers on the loop thread has set it. */
+    if (http->gone)
+        http->gone = NULL;
     do {
         exchange->next = first;
     } while (!atomic_compare_exchange_weak_explicit(&server->answered, &first, exchange,
                                                     memory_order_release, memory_order_relaxed));
     /* Whoever finds the list empty wakes the loop; the others' answers go with theirs. */
     if (!first && !(uv_thread_equal(&self, &server->thread) && server->is_collecting))
-        uv_async_send(&server->wake);
+        wake(server);
 }
 
 /* Oldest first: they are pushed on top of each other. */
@@ -185,6 +195,50 @@ struct str server_date(struct http_server *server)
     return str_of(server->date);
 }
 
+/* What other threads ask for ------------------------------------------------------------ */
+
+bool http_server_post(struct http_server *server, void (*fn)(void *), void *context)
+{
+    struct posted *posted = malloc(sizeof(*posted)), *first;
+
+    if (!posted)
+        return false;
+    posted->fn = fn;
+    posted->context = context;
+    first = atomic_load_explicit(&server->posted, memory_order_relaxed);
+    do {
+        posted->next = first;
+    } while (!atomic_compare_exchange_weak_explicit(&server->posted, &first, posted,
+                                                    memory_order_release, memory_order_relaxed));
+    if (!first)
+        wake(server);
+    return true;
+}
+
+/* Oldest first, as take_answered(). True when there were any. */
+static bool run_posted(struct http_server *server)
+{
+    struct posted *newest = atomic_exchange_explicit(&server->posted, NULL, memory_order_acquire);
+    struct posted *oldest = NULL;
+    bool any = newest != NULL;
+
+    while (newest) {
+        struct posted *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct posted *posted = oldest;
+
+        oldest = posted->next;
+        posted->fn(posted->context);
+        free(posted);
+    }
+    return any;
+}
+
 /* Draining ----------------------------------------------------------------------------- */
 
 void server_left(struct http_server *server)
@@ -229,6 +283,7 @@ static void on_drain(uv_timer_t *timer)
         connection_drain(each);
     }
     uv_timer_start(timer, on_drain_over, (uint64_t)server->options.drain_seconds * 1000, 0);
+    server_collect(server);
     server_left(server);
 }
 
@@ -241,6 +296,7 @@ static void on_wake(uv_async_t *wake)
         atomic_store(&server->is_draining, true);
         uv_timer_start(&server->drain, on_drain, DRAIN_GRACE_MS, 0);
     }
+    run_posted(server);
     server_collect(server);
     if (stop_calls > 1) {
         close_all(server);
@@ -278,6 +334,7 @@ static void on_repeated(uv_timer_t *timer)
     struct repeated *repeated = timer->data;
 
     repeated->fn(repeated->context);
+    server_collect(repeated->server);
 }
 
 void http_server_every(struct http_server *server, int seconds, void (*fn)(void *), void *context)
@@ -288,8 +345,11 @@ void http_server_every(struct http_server *server, int seconds, void (*fn)(void 
         LOG(ERROR, "no memory for a timer", LOG_INT("seconds", seconds));
         return;
     }
-    *repeated = (struct repeated){
-        .next = server->repeated, .fn = fn, .context = context, .seconds = seconds};
+    *repeated = (struct repeated){.server = server,
+                                  .next = server->repeated,
+                                  .fn = fn,
+                                  .context = context,
+                                  .seconds = seconds};
     server->repeated = repeated;
     uv_timer_init(&server->loop, &repeated->timer);
     repeated->timer.data = repeated;
@@ -470,12 +530,17 @@ void http_server_free(struct http_server *server)
 {
     if (!server)
         return;
+    while (run_posted(server))
+        continue;
     server_collect(server);
     close_all(server);
+    server->is_over = true;
     uv_walk(&server->loop, close_handle, NULL);
     while (uv_run(&server->loop, UV_RUN_DEFAULT) != 0)
         continue; /* the last connection to go stops it, but handles still have to close */
     uv_loop_close(&server->loop);
+    while (run_posted(server)) /* by the end of a stream */
+        continue;
     for (struct exchange *next, *each = server->live; each; each = next) {
         next = each->live_next;
         exchange_finish(each);
@@ -500,6 +565,15 @@ void http_server_free(struct http_server *server)
 const struct http_stats *http_server_stats(const struct http_server *server)
 {
     return &server->stats;
+}
+
+void http_drop_stream(struct http_response *response)
+{
+    struct stream *stream = response->stream;
+
+    response->stream = NULL;
+    if (stream)
+        stream->ops->closed(stream);
 }
 
 /* Headers ------------------------------------------------------------------------------ */

@@ -43,6 +43,7 @@ struct http_request {
     bool secure;      /* TLS, here or at a trusted proxy */
     bool is_operator; /* came by the owner-only socket in the data folder */
     bool keep_alive;
+    bool is_http_1_0;
 };
 
 struct http_response {
@@ -53,7 +54,8 @@ struct http_response {
     struct str body; /* in the exchange's arena, or static */
     bool close;      /* end the connection after this answer */
     /* Not NULL: after the head (101, or 200 without a length) the connection is this stream's,
-     * whatever becomes of it (live/stream.h). With any other status it is closed unopened. */
+     * whatever becomes of it (live/stream.h). With any other status, or where the client left,
+     * it is closed unopened. Let it go with http_drop_stream(). */
     struct stream *stream;
 };
 
@@ -66,6 +68,11 @@ struct http_exchange {
     int64_t received_us;   /* monotonic, when the request was whole */
     struct str request_id; /* the caller's if it is sane (1-64 of [A-Za-z0-9._-]), else made here */
     void *user;            /* the handler's own */
+    /* Set by who keeps the exchange on the loop thread (ROUTE_HELD); called there, once at most
+     * and never after http_respond(): the client left or sends no more, or the server is about
+     * to stop. Answer soon then, or inside the call. */
+    void (*gone)(struct http_exchange *exchange);
+    void *held; /* theirs, for `gone` */
 };
 
 struct http_tls {
@@ -100,6 +107,7 @@ struct http_options {
 struct http_stats {
     _Atomic int64_t connections_open, connections_accepted, connections_refused;
     _Atomic int64_t requests, refused_requests, timeouts, bytes_in, bytes_out;
+    _Atomic int64_t streams_open, streams_cut; /* cut: for reading too slowly */
 };
 
 struct http_server;
@@ -132,6 +140,9 @@ void http_server_every(struct http_server *server, int seconds, void (*fn)(void 
 /* Any thread, once: the answer in exchange->response is whole. The exchange is not the
  * caller's any more. The client may be gone; then the answer is dropped and `finished` called. */
 void http_respond(struct http_exchange *exchange);
+
+/* Closes a stream that was not opened, if there is one. */
+void http_drop_stream(struct http_response *response);
 
 /* NULL when absent. `name` in lower case. */
 struct str http_header_get(const struct http_request *request, const char *name);

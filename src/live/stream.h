@@ -29,7 +29,8 @@ struct outlet {
 };
 
 struct stream_ops {
-    /* The head of the answer is on its way and stream->outlet is set. At most once. */
+    /* The head of the answer is on its way and stream->outlet is set. At most once. Here and in
+     * the calls below, all of outlet may be called. */
     void (*opened)(struct stream *stream);
     /* Bytes as they come, never empty; between opened and closed. Cut anywhere. */
     void (*receive)(struct stream *stream, struct str bytes);
@@ -39,7 +40,8 @@ struct stream_ops {
     void (*tick)(struct stream *stream, int64_t now_ms);
     /* The server is about to stop: say so and end. */
     void (*drain)(struct stream *stream);
-    /* The last call, exactly once, also without opened (the client had left before). Frees. */
+    /* The last call, exactly once. Frees. Without opened (the client had left before, the answer
+     * was another) it may come on the store thread that made the stream. */
     void (*closed)(struct stream *stream);
 };
 

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!arena)
         return 0;
     error_clear(&error);
-    page_parse(input, TAG, false, arena, &error, &page, &rest);
+    page_parse(input, TAG, &page_of_records, false, arena, &error, &page, &rest);
     if (page.limit < 1 || page.limit > CSV_ROWS_MAX || rest.len > size)
         abort();
     if (error.fault_count == 0 && page.offset > OFFSET_MAX)

@@ -2,6 +2,7 @@
  * kind of caller, and what happens twice. */
 #include "http_unit.h"
 
+#include "app/token/token.h"
 #include "db/store_kit.h"
 #include "http/dispatch.h"
 
@@ -201,6 +202,14 @@ static enum err whoami_in_read(struct req *rq)
     return reply_text(rq, 200, "text/plain; charset=utf-8", str_of(role_name(rq->cx.actor.role)));
 }
 
+struct stream_query {
+    struct str ticket;
+};
+static const struct field stream_query_fields[] = {
+    FIELD(stream_query, ticket, F_TEXT, 0, .min = 1, .max = 100),
+};
+static const struct record stream_query_record = RECORD(stream_query, stream_query_fields);
+
 static const struct route routes[] = {
     {HTTP_GET, "", ROLE_VIEWER, TX_READ, list, "List", ANSWER_LIST, &thing_record,
      .query = &thing_filter_record, .flags = ROUTE_PAGED},
@@ -221,6 +230,9 @@ static const struct route routes[] = {
      .other_answer = "text/plain; charset=utf-8"},
     {HTTP_GET, "/role", ROLE_VIEWER, TX_READ, whoami_in_read, "Role", ANSWER_OTHER,
      .other_answer = "text/plain; charset=utf-8"},
+    {HTTP_GET, "/stream", ROLE_CONTACT, TX_WRITE, whoami_in_read, "Stream", ANSWER_OTHER,
+     .query = &stream_query_record, .flags = ROUTE_STREAM,
+     .other_answer = "text/plain; charset=utf-8"},
     {HTTP_POST, "/operator", ROLE_OPERATOR, TX_WRITE, no_answer, "Operators only", ANSWER_NONE,
      .flags = 0},
 };
@@ -239,7 +251,7 @@ static const struct uuid user_id = {{2, [15] = 1}}, key_id = {{3, [15] = 1}},
                          viewer_id = {{3, [15] = 4}}, login_id = {{4, [15] = 1}};
 static struct credential key, revoked, expired, viewer, login;
 static char csrf[SECRET_TEXT_LEN];
-static char key_header[7 + KEY_TEXT_LEN + 1], viewer_header[7 + KEY_TEXT_LEN + 1];
+static char key_header[7 + CREDENTIAL_LEN_MAX + 1], viewer_header[7 + CREDENTIAL_LEN_MAX + 1];
 
 QUERY(tenant_insert,
       "INSERT INTO tenants (id, slug, name, timezone, version, created_at, updated_at) "
@@ -346,11 +358,10 @@ static enum err add_other_tenant(struct ctx *cx, void *what)
     return db_run(cx, &tenant_insert, ARGS({"slug", v_text(STR("other"))}));
 }
 
-static void bearer(const struct credential *credential, char out[7 + KEY_TEXT_LEN + 1])
+static void bearer(const struct credential *credential, char out[7 + CREDENTIAL_LEN_MAX + 1])
 {
     memcpy(out, "Bearer ", 7);
-    credential_key_text(credential, out + 7);
-    out[7 + KEY_TEXT_LEN] = '\0';
+    out[7 + credential_text(credential, FORM_KEY, out + 7)] = '\0';
 }
 
 static int make(bool on_postgres)
@@ -733,7 +744,7 @@ static enum err set_active(struct ctx *cx, void *active)
 
 static void keys(void **state)
 {
-    char text[7 + KEY_TEXT_LEN + 1];
+    char text[7 + CREDENTIAL_LEN_MAX + 1];
     struct credential wrong = key;
     bool active = false;
 
@@ -789,7 +800,7 @@ static void roles(void **state)
 static int by_cookie(enum http_method method, const char *target, const char *token,
                      const char *origin)
 {
-    char cookie[128];
+    static char cookie[128]; /* the headers outlive the call */
 
     no_headers();
     memcpy(cookie, "a=b; tp_session=", 16);
@@ -835,6 +846,102 @@ static void cookies(void **state)
     login.secret[5] ^= 1;
     assert_int_equal(by_cookie(HTTP_GET, "/api/v1/things", NULL, NULL), 401);
     login.secret[5] ^= 1;
+}
+
+/* Who may open a stream: with a cookie, this server's own pages only. */
+static void streams(void **state)
+{
+    static const char *const others[] = {"http://localhost:8082", "https://evil.example", "null",
+                                         "", "localhost:8081"};
+    const char *target = "/api/v1/things/stream";
+
+    (void)state;
+    assert_int_equal(by_cookie(HTTP_GET, target, NULL, "http://localhost:8081"), 200);
+    assert_int_equal(by_cookie(HTTP_GET, target, NULL, "https://LOCALHOST:8081"), 200);
+    assert_int_equal(by_cookie(HTTP_GET, target, NULL, NULL), 403);
+    header("sec-fetch-site", "same-origin");
+    assert_int_equal(ask(app, HTTP_GET, target, NULL), 200);
+    header("origin", "https://evil.example"); /* that it is of the same origin was a lie */
+    assert_int_equal(ask(app, HTTP_GET, target, NULL), 403);
+    assert_int_equal(by_cookie(HTTP_GET, target, NULL, NULL), 403);
+    header("sec-fetch-site", "same-site");
+    assert_int_equal(ask(app, HTTP_GET, target, NULL), 403);
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (by_cookie(HTTP_GET, target, NULL, others[i]) != 403)
+            fail_msg("a page of \"%s\" may listen", others[i]);
+    }
+    /* A key is no cookie: nobody's browser sends it by itself. */
+    assert_int_equal(with_authorization(key_header), 200);
+    assert_int_equal(call(HTTP_GET, target, NULL), 200);
+    header("origin", "https://evil.example");
+    assert_int_equal(call(HTTP_GET, target, NULL), 200);
+}
+
+static enum err put_ticket(struct ctx *cx, void *what)
+{
+    struct ticket made = {0};
+    char *out = what;
+
+    cx->actor.user_id = user_id;
+    cx->actor.credential_kind =
+        cx->actor.credential_kind ? cx->actor.credential_kind : CREDENTIAL_KEY;
+    cx->actor.credential_id = key_id;
+    TRY(ticket_create(cx, &made));
+    memcpy(out, made.ticket.ptr, made.ticket.len);
+    out[made.ticket.len] = '\0';
+    return OK;
+}
+
+static enum err put_demo_ticket(struct ctx *cx, void *what)
+{
+    cx->actor.credential_kind = CREDENTIAL_DEMO;
+    return put_ticket(cx, what);
+}
+
+static int ask_with_ticket(struct app *whom, const char *path, const char *ticket)
+{
+    char target[200];
+
+    no_headers();
+    snprintf(target, sizeof(target), "/api/v1/things/%s?ticket=%s", path, ticket);
+    return ask(whom, HTTP_GET, target, NULL);
+}
+
+static void tickets(void **state)
+{
+    char ticket[CREDENTIAL_LEN_MAX + 1];
+    char authorization[7 + CREDENTIAL_LEN_MAX + 1];
+
+    (void)state;
+    in_store(put_ticket, ticket);
+    /* Only a stream, and only by the URL. */
+    assert_int_equal(ask_with_ticket(app, "role", ticket), 401);
+    snprintf(authorization, sizeof(authorization), "Bearer %s", ticket);
+    assert_int_equal(with_authorization(authorization), 401);
+    header_count = 0;
+    header("authorization", authorization);
+    assert_int_equal(ask(app, HTTP_GET, "/api/v1/things/stream", NULL), 401);
+    /* Nor is anything else taken from there. */
+    assert_int_equal(ask_with_ticket(app, "stream", key_header + 7), 401);
+    assert_int_equal(ask_with_ticket(app, "stream", ""), 401);
+
+    assert_int_equal(ask_with_ticket(app, "stream", ticket), 200);
+    assert_text(exchange.response.body, "manager");
+    assert_int_equal(ask_with_ticket(app, "stream", ticket), 401);
+    /* A request that fails leaves it. */
+    in_store(put_ticket, ticket);
+    char target[200];
+    snprintf(target, sizeof(target), "/api/v1/things/stream?x=1&ticket=%s", ticket);
+    assert_int_equal(ask(app, HTTP_GET, target, NULL), 422);
+    assert_int_equal(ask_with_ticket(app, "stream", ticket), 200);
+    /* A page without an origin of ours may use it, cookie or not. */
+    in_store(put_ticket, ticket);
+    snprintf(target, sizeof(target), "/api/v1/things/stream?ticket=%s", ticket);
+    assert_int_equal(by_cookie(HTTP_GET, target, NULL, "https://evil.example"), 200);
+
+    in_store(put_demo_ticket, ticket);
+    assert_int_equal(ask_with_ticket(app, "stream", ticket), 401);
+    assert_int_equal(ask_with_ticket(demo, "stream", ticket), 200);
 }
 
 static int ask_demo(const char *host, const char *origin, const char *site)
@@ -1093,11 +1200,13 @@ static void about_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_record),   TEST(pages),         TEST(as_csv),       TEST(bulk_rows),
-        TEST(large_bulk),   TEST(failures),      TEST(bodies),       TEST(body_sizes),
-        TEST(keys),         TEST(roles),         TEST(cookies),      TEST(the_demo),
-        TEST(idempotency),  TEST(still_running), TEST(repeated_run), TEST(many_runs),
-        TEST(about_itself), TEST(the_operator), /* adds a tenant: the last */
+        TEST(one_record),    TEST(pages),        TEST(as_csv),
+        TEST(bulk_rows),     TEST(large_bulk),   TEST(failures),
+        TEST(bodies),        TEST(body_sizes),   TEST(keys),
+        TEST(roles),         TEST(cookies),      TEST(streams),
+        TEST(tickets),       TEST(the_demo),     TEST(idempotency),
+        TEST(still_running), TEST(repeated_run), TEST(many_runs),
+        TEST(about_itself),  TEST(the_operator), /* adds a tenant: the last */
     };
 
     int failed = cmocka_run_group_tests_name("on SQLite", tests, make_on_sqlite, end);

@@ -27,7 +27,7 @@ static int end(void **state)
 static void parse_as(const char *query, bool wants_csv)
 {
     error_clear(&error);
-    page_parse(str_of(query), TAG, wants_csv, arena, &error, &page, &rest);
+    page_parse(str_of(query), TAG, &page_of_records, wants_csv, arena, &error, &page, &rest);
 }
 
 static void parse(const char *query)
@@ -43,6 +43,25 @@ static void assert_fault(const char *query, const char *field, const char *code)
             return;
     }
     fail_msg("%s has no fault %s of %s", query, code, field);
+}
+
+static void pages_of_events_are_longer(void **state)
+{
+    struct error events_error;
+    struct page events;
+
+    (void)state;
+    error_clear(&events_error);
+    page_parse(STR(""), TAG, &page_of_events, false, arena, &events_error, &events, &rest);
+    assert_int_equal(events.limit, 50);
+    page_parse(STR("limit=500&page=3"), TAG, &page_of_events, false, arena, &events_error, &events,
+               &rest);
+    assert_int_equal(events.limit, 500);
+    assert_int_equal(events.offset, 1000);
+    assert_int_equal(events_error.fault_count, 0);
+    page_parse(STR("limit=501"), TAG, &page_of_events, false, arena, &events_error, &events, &rest);
+    assert_int_equal(events_error.fault_count, 1);
+    assert_string_equal(events_error.faults[0].code, "too_large");
 }
 
 static void three_spellings(void **state)
@@ -207,9 +226,13 @@ static void upwards(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_spellings),   cmocka_unit_test(filters_are_left),
-        cmocka_unit_test(every_fault),       cmocka_unit_test(as_csv),
-        cmocka_unit_test(cursors_come_back), cmocka_unit_test(cursors_of_others_are_refused),
+        cmocka_unit_test(three_spellings),
+        cmocka_unit_test(pages_of_events_are_longer),
+        cmocka_unit_test(filters_are_left),
+        cmocka_unit_test(every_fault),
+        cmocka_unit_test(as_csv),
+        cmocka_unit_test(cursors_come_back),
+        cmocka_unit_test(cursors_of_others_are_refused),
         cmocka_unit_test(upwards),
     };
 
