@@ -2,7 +2,7 @@
 
 #include "work/janitor_sql.h"
 
-/* How long after its end a one-time token, or a lock, is still there to be explained. */
+/* How long after its end a token, or a lock, is still there to be explained. */
 #define KEPT_US (7 * DAY_US)
 
 enum err janitor_sweep(struct ctx *cx, int64_t limit, int64_t *done)
@@ -15,6 +15,8 @@ enum err janitor_sweep(struct ctx *cx, int64_t limit, int64_t *done)
         {&sql_janitor_logins, cx->now_us},
         {&sql_janitor_user_tokens, cx->now_us - KEPT_US},
         {&sql_janitor_login_failures, cx->now_us - KEPT_US},
+        {&sql_janitor_contact_tokens, cx->now_us - KEPT_US},
+        {&sql_janitor_stream_tickets, cx->now_us},
     };
 
     *done = 0;

@@ -1,5 +1,5 @@
 /* Deletes what has expired and is asked for by nobody: remembered answers, browser
- * sign-ins, one-time tokens, counts of failed sign-ins. */
+ * sign-ins, one-time tokens, contact tokens, stream tickets, counts of failed sign-ins. */
 #ifndef WORK_JANITOR_H
 #define WORK_JANITOR_H
 

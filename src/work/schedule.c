@@ -2,6 +2,7 @@
 
 #include "app/customer/customer.h"
 #include "app/interaction/interaction.h"
+#include "app/timeline/timeline.h"
 #include "base/log.h"
 #include "work/janitor.h"
 
@@ -18,8 +19,8 @@ struct task {
 };
 
 static const struct task tasks[] = {
-    {"planned touches", 5, customer_count_due},
-    {"follow-ups due", 5, interaction_follow_ups_due},
+    {"planned touches", 5, customer_count_due}, {"follow-ups due", 5, interaction_follow_ups_due},
+    {"expired events", 5, timeline_expire},     {"events to delete", 60, timeline_forget},
     {"expired rows", 60, janitor_sweep},
 };
 

@@ -33,21 +33,22 @@ static enum err record_event(struct ctx *cx, const struct customer_note *note, c
                           .description = note->text,
                           .payload = PAYLOAD(cx, {"note_id", v_uuid(note->id)})};
 
+    TRY(timeline_index(cx, &event));
     return timeline_record(cx, &event);
 }
 
 enum err customer_note_add(struct ctx *cx, struct uuid customer_id, struct str text,
                            struct customer_note *out)
 {
-    struct customer_note note = {
-        .id = uuid_new(cx->ids, cx->now_us), .customer_id = customer_id, .text = text};
+    struct customer_note note = {.id = uuid_new(cx->ids, cx->now_us), .text = text};
     struct customer customer = {0};
 
     TRY(customer_get_locked(cx, customer_id, &customer));
+    note.customer_id = customer.id;
     TRY(db_run(cx, &sql_customer_note_insert, ARGS_OF(&customer_note_record, &note)));
-    TRY(count_add_uuid(cx, "customer_notes.customer", customer_id, 1));
+    TRY(count_add_uuid(cx, "customer_notes.customer", customer.id, 1));
     TRY(record_event(cx, &note, "note_added", "Note added"));
-    return read_note(cx, customer_id, note.id, out);
+    return read_note(cx, customer.id, note.id, out);
 }
 
 enum err customer_note_get(struct ctx *cx, struct uuid customer_id, struct uuid note_id,
@@ -56,7 +57,7 @@ enum err customer_note_get(struct ctx *cx, struct uuid customer_id, struct uuid 
     struct customer customer = {0};
 
     TRY(customer_get(cx, customer_id, &customer));
-    return read_note(cx, customer_id, note_id, out);
+    return read_note(cx, customer.id, note_id, out);
 }
 
 enum err customer_note_get_locked(struct ctx *cx, struct uuid customer_id, struct uuid note_id,
@@ -65,7 +66,7 @@ enum err customer_note_get_locked(struct ctx *cx, struct uuid customer_id, struc
     struct customer customer = {0};
 
     TRY(customer_get_locked(cx, customer_id, &customer));
-    return read_note(cx, customer_id, note_id, out);
+    return read_note(cx, customer.id, note_id, out);
 }
 
 enum err customer_note_edit(struct ctx *cx, const struct customer_note *current, struct str text,
@@ -96,9 +97,9 @@ enum err customer_notes(struct ctx *cx, struct uuid customer_id, int64_t before_
     struct customer customer = {0};
 
     TRY(customer_get(cx, customer_id, &customer));
-    TRY(count_get_uuid(cx, "customer_notes.customer", customer_id, total));
+    TRY(count_get_uuid(cx, "customer_notes.customer", customer.id, total));
     return db_all(cx, &sql_customer_notes,
-                  ARGS({"customer_id", v_uuid(customer_id)}, {"cursor_time", v_time(before_time)},
+                  ARGS({"customer_id", v_uuid(customer.id)}, {"cursor_time", v_time(before_time)},
                        {"cursor_id", v_uuid(before_id)}, {"limit", v_int(limit)},
                        {"offset", v_int(offset)}),
                   &customer_note_record, out);

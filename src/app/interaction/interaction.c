@@ -249,16 +249,30 @@ static enum err by_field(struct ctx *cx, enum err result, const char *field)
 }
 
 /* Counts it in the customer's summary, or only locks the customer. */
-static enum err add_touch(struct ctx *cx, const struct interaction *interaction,
-                          struct touched *customer)
+static enum err count_touch(struct ctx *cx, const struct interaction *interaction,
+                            struct touched *customer)
 {
     const struct touch touch = touch_of(interaction);
 
-    return by_field(cx,
-                    is_touch(interaction)
-                        ? customer_touched(cx, &touch, customer)
-                        : customer_for_touch(cx, interaction->customer_id, customer),
-                    "customer_id");
+    return is_touch(interaction) ? customer_touched(cx, &touch, customer)
+                                 : customer_for_touch(cx, interaction->customer_id, customer);
+}
+
+/* The same, and the customer becomes whom the id leads to. */
+static enum err add_touch(struct ctx *cx, struct interaction *interaction, struct touched *customer)
+{
+    enum err result = count_touch(cx, interaction, customer);
+
+    for (int i = 0; i < FOLLOW_TRIES && result == ERR_NOT_FOUND; i++) {
+        const struct uuid before = interaction->customer_id;
+
+        TRY(customer_follow(cx, &interaction->customer_id));
+        if (uuid_equal(before, interaction->customer_id))
+            break;
+        error_clear(cx->error);
+        result = count_touch(cx, interaction, customer);
+    }
+    return by_field(cx, result, "customer_id");
 }
 
 static enum err move_touch(struct ctx *cx, const struct interaction *before,

@@ -38,7 +38,8 @@ WHERE i.tenant_id = :tenant_id AND i.id = :id
 SELECT i.id FROM interactions i WHERE i.tenant_id = :tenant_id AND i.id = :id {for_update}
 
 -- query: interaction_lock_customer
--- Before the interaction itself. Which customer it is never changes, so that is read unlocked.
+-- Before the interaction itself. Which customer it is changes only by a merge, so that is read
+-- unlocked; after a merge in between the new one is locked later, by what needs it.
 SELECT c.id FROM customers c
 WHERE c.tenant_id = :tenant_id AND c.id = (
     SELECT i.customer_id FROM interactions i WHERE i.tenant_id = :tenant_id AND i.id = :id

@@ -1,3 +1,4 @@
+#include "app/customer/customer.h"
 #include "app/interaction/interaction_parts.h"
 #include "app/interaction/interaction_sql.h"
 #include "db/counts.h"
@@ -275,7 +276,7 @@ static enum err walk(struct ctx *cx, const struct reading *whole, const struct s
 
             out->cut_time = part.before_time = row->started_at;
             out->cut_id = part.before_id = row->id;
-            if (interaction_found(cx, search, row) && hit(context, row)) {
+            if (search_found(search, interaction_words(cx, row)) && hit(context, row)) {
                 out->cut = false;
                 return OK;
             }
@@ -347,7 +348,7 @@ static enum err search(struct ctx *cx, struct reading *reading,
     struct search search;
     int64_t found;
 
-    TRY(interaction_search(cx, reading->filter->q, &search));
+    TRY(search_parse(cx, reading->filter->q, &search));
     if (search.count == 0)
         return OK;
     reading->match = search.match;
@@ -371,7 +372,11 @@ static enum err require_there(struct ctx *cx, const struct query *query, struct 
 
 enum err interaction_list_owner(struct ctx *cx, const struct interaction_filter *filter)
 {
-    TRY(require_there(cx, &sql_interaction_customer_there, filter->customer_id));
+    struct uuid customer_id = filter->customer_id;
+
+    if (!uuid_is_none(customer_id))
+        TRY(customer_follow(cx, &customer_id));
+    TRY(require_there(cx, &sql_interaction_customer_there, customer_id));
     TRY(require_there(cx, &sql_interaction_company_there, filter->company_id));
     return require_there(cx, &sql_interaction_user_there, filter->created_by);
 }
@@ -389,6 +394,8 @@ enum err interaction_list(struct ctx *cx, const struct interaction_filter *filte
             return OK; /* both at once: nothing is */
         settled.channel = STR("linkedin");
     }
+    if (!uuid_is_none(settled.customer_id))
+        TRY(customer_follow(cx, &settled.customer_id));
     choose_lead(&reading, &settled);
     whole_stretch(&reading);
     begin_at(&reading, place->before_time, place->before_id);

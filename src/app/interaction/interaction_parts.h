@@ -3,6 +3,7 @@
 #define APP_INTERACTION_PARTS_H
 
 #include "app/interaction/interaction.h"
+#include "app/search/words.h"
 
 /* An entry of the timeline about an interaction. */
 struct change {
@@ -27,26 +28,8 @@ struct maybe_int interaction_due(const struct interaction *interaction);
 
 /* --- The index of texts -------------------------------------------------------------- */
 
-/* Words longer than this in scripts without spaces are found by pieces. */
-#define PIECE_POINTS 8
-#define SEARCH_TERMS_MAX 64
-
-struct search_term {
-    struct str text;
-    bool prefix; /* words that begin so will do */
-};
-
-struct search {
-    struct search_term terms[SEARCH_TERMS_MAX];
-    size_t count;     /* 0: the question has no words */
-    struct str match; /* as the store's index wants it, with the tenant's mark */
-};
-
 /* All words of an interaction with the tenant's mark, as the index takes them. */
 struct str interaction_words(struct ctx *cx, const struct interaction *interaction);
-enum err interaction_search(struct ctx *cx, struct str q, struct search *out);
-bool interaction_found(struct ctx *cx, const struct search *search,
-                       const struct interaction *interaction);
 
 /* A new row. On PostgreSQL its words came with it; on SQLite they follow before the commit,
  * those of a batch together. */

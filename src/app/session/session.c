@@ -86,6 +86,7 @@ enum err session_start(struct ctx *cx, const struct session *in, struct session 
     if (found == ERR_NOT_FOUND)
         return error_set(cx->error, ERR_NOT_FOUND, "There is no such record: customer_id.");
     TRY(found);
+    made.customer_id = customer.id;
     made.id = uuid_new(cx->ids, cx->now_us);
     if (made.started_at == 0)
         made.started_at = cx->now_us;
@@ -120,9 +121,9 @@ enum err session_list(struct ctx *cx, struct uuid customer_id, int64_t before_ti
     struct customer customer = {0};
 
     TRY(customer_get(cx, customer_id, &customer));
-    TRY(count_get_uuid(cx, "sessions.customer", customer_id, total));
+    TRY(count_get_uuid(cx, "sessions.customer", customer.id, total));
     return db_all(cx, &sql_sessions_of_customer,
-                  ARGS({"customer_id", v_uuid(customer_id)}, {"cursor_time", v_time(before_time)},
+                  ARGS({"customer_id", v_uuid(customer.id)}, {"cursor_time", v_time(before_time)},
                        {"cursor_id", v_uuid(before_id)}, {"limit", v_int(limit)},
                        {"offset", v_int(offset)}),
                   &session_record, out);

@@ -7,6 +7,7 @@
 #include "db/store_kit.h"
 
 #include "app/interaction/interaction.h"
+#include "app/timeline/timeline.h"
 #include "db/counts.h"
 
 #include <libpq-fe.h>
@@ -295,6 +296,23 @@ static int64_t buffers_of(PGconn *connection, const char *query_name, const char
             buf_addf(&sql, "%d", PAGE);
         else if (str_is(param, "offset"))
             buf_add(&sql, STR("0"));
+        else if (str_is(param, "edge_time"))
+            buf_add(&sql, STR("'-infinity'"));
+        else if (str_is(param, "edge_id"))
+            buf_add(&sql, STR(UUID("0000000000000000")));
+        else if (str_is(param, "actor_id"))
+            buf_add(&sql, STR(UUID("0000000000000002")));
+        else if (str_is(param, "is_admin"))
+            buf_add(&sql, STR("true"));
+        else if (str_is(param, "now"))
+            buf_add(&sql, STR("now()"));
+        else if (str_is(param, "category") || str_is(param, "event_type"))
+            buf_add(&sql, STR("NULL"));
+        else if (str_is(param, "count_cap"))
+            buf_addf(&sql, "%d", COUNT_CAP + 1);
+        else if (str_is(param, "before_number") || str_is(param, "edge_number"))
+            buf_addf(&sql, "%lld",
+                     (long long)(place - 1700000000 - (param.ptr[0] == 'e' ? SCAN_CAP : 0)));
         else
             buf_addf(&sql, "'%s'", name);
     }
@@ -416,11 +434,16 @@ static void measure(struct test_store *store, struct costs *costs, size_t rows)
         fail_msg("%s", store->error.detail);
 }
 
-static bool alike(int64_t a, int64_t b)
+static bool alike_within(int64_t a, int64_t b, int64_t percent)
 {
     const int64_t larger = a > b ? a : b, smaller = a > b ? b : a;
 
-    return (larger - smaller) * 100 <= smaller * DIFFERENCE;
+    return (larger - smaller) * 100 <= smaller * percent;
+}
+
+static bool alike(int64_t a, int64_t b)
+{
+    return alike_within(a, b, DIFFERENCE);
 }
 
 static enum err read_cut(struct ctx *cx, void *context)
@@ -512,8 +535,309 @@ static void test_lists_do_not_grow_dearer(void **state)
         fail_msg("%s", store->error.detail);
 }
 
-static const struct CMUnitTest sqlite[] = {STORE_TEST(test_lists_do_not_grow_dearer, sqlite)};
-static const struct CMUnitTest postgres[] = {STORE_TEST(test_lists_do_not_grow_dearer, postgres)};
+/* --- Timelines
+ * ---------------------------------------------------------------------------------------- */
+
+#define SESSION 7
+
+/* Events from..to-1, as interactions are above, each with its seal. Common ones are of one type
+ * and category, and of the customers in turn; among the FEW first some are rare, some belong to
+ * a session, and some wait for their addressee. */
+static void fill_events(struct test_store *store, size_t from, size_t to)
+{
+    static char events[2][2500], seals[2][1200];
+    static size_t used;
+    const size_t i = used++ % 2;
+    const bool postgres = store->is_postgres;
+    const char *id = postgres ? "encode(lpad(CAST(%s AS text), 16, '0')::bytea, 'hex')::uuid"
+                              : "CAST(printf('%%016d', %s) AS blob)";
+    char tenant[120], event[120], customer[200], session[120], user[120], series[200], at[80];
+
+    snprintf(tenant, sizeof(tenant), id, "1");
+    snprintf(event, sizeof(event), id, "2000000 + n");
+    snprintf(customer, sizeof(customer), id,
+             "CASE WHEN n < 10000 AND n % 40 = 1 THEN 5 ELSE 1000 + n % 100 END");
+    snprintf(session, sizeof(session), id, "7");
+    snprintf(user, sizeof(user), id, "2");
+    snprintf(at, sizeof(at),
+             postgres ? "to_timestamp(1700000000 + n)" : "(1700000000 + n) * 1000000");
+    if (postgres)
+        snprintf(series, sizeof(series), "generate_series(%zu, %zu) AS s (n)", from, to - 1);
+    else
+        snprintf(series, sizeof(series),
+                 "(WITH RECURSIVE r (n) AS (SELECT %zu UNION ALL SELECT n + 1 FROM r WHERE n < "
+                 "%zu) SELECT n FROM r) s",
+                 from, to - 1);
+    snprintf(events[i], sizeof(events[i]),
+             "INSERT INTO contact_events (tenant_id, id, contact_id, timeline_id, session_id, "
+             "event_type, category, priority, source, addressee_type, addressee_id, is_realtime, "
+             "visible_to_client, visible_to_agent, occurred_at, created_at, delivered, read, "
+             "expired) SELECT %s, %s, %s, %s, CASE WHEN n < 10000 AND n %% 40 = 2 THEN %s END, "
+             "CASE WHEN n < 10000 AND n %% 40 = 4 THEN 'seldom' ELSE 'tag_added' END, "
+             "CASE WHEN n < 10000 AND n %% 40 = 4 THEN 'pipeline' ELSE 'tag' END, 'normal', "
+             "'agent', CASE WHEN n < 10000 AND n %% 40 = 5 THEN 'user' END, "
+             "CASE WHEN n < 10000 AND n %% 40 = 5 THEN %s END, true, true, true, %s, %s, false, "
+             "false, false FROM %s",
+             tenant, event, customer, customer, session, user, at, at, series);
+    store_kit_sql(store, events[i]);
+    snprintf(seals[i], sizeof(seals[i]),
+             "INSERT INTO event_seals (tenant_id, number, event_id, content_hash, hash) SELECT "
+             "%s, n + 1, %s, %s, %s FROM %s",
+             tenant, event, postgres ? "'x'::bytea" : "x'00'", postgres ? "'x'::bytea" : "x'00'",
+             series);
+    store_kit_sql(store, seals[i]);
+}
+
+static enum err keep_event_totals(struct ctx *cx, void *context)
+{
+    const int64_t rows = *(const int64_t *)context;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    TRY(count_add_uuid(cx, COUNT_EVENTS_TIMELINE, id_of(CUSTOMER), rows / CUSTOMERS));
+    TRY(count_add_uuid(cx, COUNT_EVENTS_CLIENT, id_of(CUSTOMER), rows / CUSTOMERS));
+    if (rows != FEW)
+        return OK;
+    TRY(count_add_uuid(cx, COUNT_EVENTS_TIMELINE, id_of(RARE_CUSTOMER), RARE_ROWS));
+    return count_add_uuid(cx, COUNT_EVENTS_SESSION, id_of(SESSION), RARE_ROWS);
+}
+
+static void fill_timelines(struct test_store *store, size_t from, size_t to)
+{
+    int64_t rows = (int64_t)(to - from);
+    static char texts[2][200]; /* statements are known by their addresses */
+    char *sql = texts[from > 0];
+
+    fill_events(store, from, to);
+    assert_int_equal(store_kit_run(store, TX_WRITE, keep_event_totals, &rows), OK);
+    if (from == 0)
+        store_kit_sql(
+            store, store->is_postgres
+                       ? "INSERT INTO sessions (tenant_id, id, customer_id, started_at, version, "
+                         "created_at, updated_at) SELECT tenant_id, " UUID(
+                             "0000000000000007") ", id, now(), 1, now(), now() FROM customers "
+                                                 "WHERE id = " UUID("0000000000001000")
+                       : "INSERT INTO sessions (tenant_id, id, customer_id, started_at, version, "
+                         "created_at, updated_at) SELECT tenant_id, CAST('0000000000000007' AS "
+                         "blob), id, 0, 1, 0, 0 FROM customers WHERE id = "
+                         "CAST('0000000000001000' AS blob)");
+    store_kit_sql(store, "DELETE FROM event_chains");
+    snprintf(sql, sizeof(texts[0]),
+             "INSERT INTO event_chains (tenant_id, number, hash) SELECT id, %zu, %s FROM tenants",
+             to, store->is_postgres ? "'x'::bytea" : "x'00'");
+    store_kit_sql(store, sql);
+}
+
+static const struct {
+    const char *name;
+    enum event_list list;
+    struct uuid id;
+    struct event_filter filter;
+    const char *query, *lead, *total; /* PostgreSQL: the page's, and its kept total's key */
+} timelines[] = {
+    {"timeline",
+     LIST_TIMELINE,
+     {"0000000000001000"},
+     {.view = VIEW_AGENT},
+     "event_filtered_by_timeline",
+     UUID("0000000000001000"),
+     "events.timeline:"
+     "30303030-3030-3030-3030-303031303030"},
+    {"client's timeline",
+     LIST_TIMELINE,
+     {"0000000000001000"},
+     {.view = VIEW_CLIENT},
+     "event_filtered_by_client",
+     UUID("0000000000001000"),
+     "events.client:"
+     "30303030-3030-3030-3030-303031303030"},
+    {"rare timeline",
+     LIST_TIMELINE,
+     {"0000000000000005"},
+     {.view = VIEW_AGENT},
+     "event_filtered_by_timeline",
+     UUID("0000000000000005"),
+     "events.timeline:"
+     "30303030-3030-3030-3030-303030303035"},
+    {"type",
+     LIST_TENANT,
+     {{0}},
+     {.event_type = STR("tag_added")},
+     "event_filtered_by_type",
+     "'tag_added'",
+     NULL},
+    {"rare type",
+     LIST_TENANT,
+     {{0}},
+     {.event_type = STR("seldom")},
+     "event_filtered_by_type",
+     "'seldom'",
+     NULL},
+    {"rare category",
+     LIST_TENANT,
+     {{0}},
+     {.category = CATEGORY_PIPELINE},
+     "event_filtered_by_category",
+     "'pipeline'",
+     NULL},
+    {"session",
+     LIST_SESSION,
+     {"0000000000000007"},
+     {.view = 0},
+     "event_page_by_session",
+     UUID("0000000000000007"),
+     "events.session:"
+     "30303030-3030-3030-3030-303030303037"},
+    {"undelivered",
+     LIST_UNDELIVERED,
+     {{0}},
+     {.view = 0},
+     "event_filtered_by_undelivered",
+     "",
+     NULL},
+    {"unread",
+     LIST_UNREAD,
+     {{0}},
+     {.view = 0},
+     "event_filtered_by_unread",
+     UUID("0000000000000002"),
+     NULL},
+    {"audit", LIST_AUDIT, {{0}}, {.view = 0}, "event_page_by_number", "", NULL},
+};
+
+struct timeline_costs {
+    int64_t rows;
+    int64_t page[COUNT_OF(timelines)][DEPTHS];
+    int64_t end; /* on SQLite: to look for what has expired, where nothing has */
+};
+
+/* What is rare stands among the first, and its pages there. */
+static bool is_rare(size_t i)
+{
+    return strstr(timelines[i].name, "rare") || timelines[i].list == LIST_SESSION ||
+           timelines[i].list == LIST_UNDELIVERED || timelines[i].list == LIST_UNREAD;
+}
+
+static int64_t event_place(size_t i, int64_t rows, enum depth depth)
+{
+    static const int64_t percent[] = {100, 60, 30};
+
+    return (is_rare(i) ? FEW : rows) * percent[depth] / 100;
+}
+
+static enum err measure_timelines(struct ctx *cx, void *context)
+{
+    struct timeline_costs *costs = context;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    cx->actor.user_id = id_of(USER);
+    for (size_t i = 0; i < COUNT_OF(timelines); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            const int64_t n = event_place(i, costs->rows, depth);
+            struct event_place place = {(1700000000 + n) * SECOND_US, UUID_MAX, PAGE, 0};
+            struct event_page page;
+            struct db_cost cost;
+
+            if (timelines[i].list == LIST_AUDIT)
+                place.time = n + 1;
+            else if (timelines[i].list == LIST_SESSION)
+                place.time -= 3000 * SECOND_US; /* upwards, a page from the end at the most */
+            db_cost(cx, &cost);
+            TRY(timeline_list(cx, timelines[i].list, timelines[i].id, &timelines[i].filter, &place,
+                              &page));
+            db_cost(cx, &cost);
+            must_equal(page.rows.count, PAGE);
+            must(page.total >= FEW / CUSTOMERS);
+            must_equal(cost.full_scan_steps, 0);
+            costs->page[i][depth] = cost.vm_steps;
+        }
+    }
+    return OK;
+}
+
+static void measure_timeline_buffers(const struct test_store *store, struct timeline_costs *costs)
+{
+    PGconn *connection = connect_to(store);
+
+    do_sql(connection, "VACUUM ANALYZE");
+    do_sql(connection, "SET plan_cache_mode = force_generic_plan");
+    for (size_t i = 0; i < COUNT_OF(timelines); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            int64_t place = 1700000000 + event_place(i, costs->rows, depth);
+
+            if (timelines[i].list == LIST_SESSION)
+                place -= 3000;
+            costs->page[i][depth] =
+                buffers_of(connection, timelines[i].query, timelines[i].lead, place, "");
+            assert_true(costs->page[i][depth] >= PAGE);
+            if (timelines[i].total)
+                costs->page[i][depth] +=
+                    buffers_of(connection, "count_get", "", 0, timelines[i].total);
+        }
+    }
+    PQfinish(connection);
+}
+
+static enum err measure_end(struct ctx *cx, void *context)
+{
+    struct timeline_costs *costs = context;
+    struct db_cost cost;
+    int64_t deleted;
+    bool more;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    db_cost(cx, &cost);
+    TRY(timeline_forget_expired(cx, cx->now_us, &deleted, &more));
+    db_cost(cx, &cost);
+    must(deleted == 0 && !more);
+    costs->end = cost.vm_steps;
+    return OK;
+}
+
+static void measure_events(struct test_store *store, struct timeline_costs *costs, size_t rows)
+{
+    costs->rows = (int64_t)rows;
+    if (store->is_postgres)
+        measure_timeline_buffers(store, costs);
+    else if (store_kit_run(store, TX_READ, measure_timelines, costs) != OK ||
+             store_kit_run(store, TX_WRITE, measure_end, costs) != OK)
+        fail_msg("%s", store->error.detail);
+}
+
+static void test_timelines_do_not_grow_dearer(void **state)
+{
+    struct test_store *store = *state;
+    static struct timeline_costs few_costs, many_costs;
+    const size_t rows = many();
+
+    people(store);
+    fill_timelines(store, 0, FEW);
+    measure_events(store, &few_costs, FEW);
+    fill_timelines(store, FEW, rows);
+    measure_events(store, &many_costs, rows);
+    assert_int_equal(few_costs.end, many_costs.end);
+    for (size_t i = 0; i < COUNT_OF(timelines); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            const int64_t a = few_costs.page[i][depth], b = many_costs.page[i][depth];
+            /* The audit looks up each row by its id, in an index that is a level deeper then. */
+            const int64_t percent = timelines[i].list == LIST_AUDIT ? 30 : DIFFERENCE;
+
+            if (!alike_within(a, b, percent) || !alike_within(b, many_costs.page[i][TOP], percent))
+                fail_msg("%s: a page at depth %d costs %lld with few, %lld with many, and %lld at "
+                         "the top",
+                         timelines[i].name, (int)depth, (long long)a, (long long)b,
+                         (long long)many_costs.page[i][TOP]);
+        }
+    }
+}
+
+static const struct CMUnitTest sqlite[] = {
+    STORE_TEST(test_lists_do_not_grow_dearer, sqlite),
+    STORE_TEST(test_timelines_do_not_grow_dearer, sqlite),
+};
+static const struct CMUnitTest postgres[] = {
+    STORE_TEST(test_lists_do_not_grow_dearer, postgres),
+    STORE_TEST(test_timelines_do_not_grow_dearer, postgres),
+};
 
 int main(void)
 {
