@@ -112,35 +112,79 @@ static const struct field customer_fields[] = {
     FIELD(customer, created_by, F_UUID, READ_ONLY | NULLABLE),
     FIELD(customer, updated_at, F_TIME, READ_ONLY),
     FIELD(customer, deleted_at, F_TIME, READ_ONLY | NULLABLE | OMIT_NULL),
+    FIELD(customer, merged_into, F_UUID, COLUMN_ONLY | READ_ONLY | NULLABLE),
 };
 const struct record customer_record = RECORD_NAMED("Customer", customer, customer_fields);
 
+enum err customer_follow(struct ctx *cx, struct uuid *id)
+{
+    struct customer last = {0};
+    bool there = false;
+
+    TRY(db_find(cx, &sql_customer_follow, ARGS({"id", v_uuid(*id)}), &customer_record, &last,
+                &there));
+    if (there)
+        *id = last.id;
+    return OK;
+}
+
+/* Looks behind an id only where nobody has it, so that following costs the others nothing. */
+static enum err read_followed(struct ctx *cx, const struct query *query, struct uuid id,
+                              struct customer *out)
+{
+    bool there = false;
+
+    /* Who has been waited for may have been merged meanwhile, so again from there. */
+    for (int i = 0; i < FOLLOW_TRIES; i++) {
+        const struct uuid before = id;
+
+        TRY(db_find(cx, query, ARGS({"id", v_uuid(id)}), &customer_record, out, &there));
+        if (there && uuid_is_none(out->merged_into))
+            return OK;
+        TRY(customer_follow(cx, &id));
+        if (uuid_equal(id, before) && i > 0) /* a merge may just have been undone */
+            break;
+    }
+    return error_set(cx->error, ERR_NOT_FOUND, "There is no such record.");
+}
+
 enum err customer_get(struct ctx *cx, struct uuid id, struct customer *out)
 {
-    return db_one(cx, &sql_customer_get, ARGS({"id", v_uuid(id)}), &customer_record, out);
+    return read_followed(cx, &sql_customer_get, id, out);
 }
 
 enum err customer_get_locked(struct ctx *cx, struct uuid id, struct customer *out)
 {
-    return db_one(cx, &sql_customer_lock, ARGS({"id", v_uuid(id)}), &customer_record, out);
+    return read_followed(cx, &sql_customer_lock, id, out);
 }
 
 enum err customer_get_any_locked(struct ctx *cx, struct uuid id, struct customer *out)
 {
-    return db_one(cx, &sql_customer_lock_any, ARGS({"id", v_uuid(id)}), &customer_record, out);
+    return read_followed(cx, &sql_customer_lock_any, id, out);
 }
 
 enum err customer_find_external_locked(struct ctx *cx, struct str external_id, struct customer *out,
                                        bool *there)
 {
-    return db_find(cx, &sql_customer_lock_external, ARGS({"external_id", v_text(external_id)}),
-                   &customer_record, out, there);
+    TRY(db_find(cx, &sql_customer_lock_external, ARGS({"external_id", v_text(external_id)}),
+                &customer_record, out, there));
+    return *there && !uuid_is_none(out->merged_into)
+               ? customer_get_any_locked(cx, out->merged_into, out)
+               : OK;
 }
 
 enum err customer_get_external(struct ctx *cx, struct str external_id, struct customer *out)
 {
-    return db_one(cx, &sql_customer_get_external, ARGS({"external_id", v_text(external_id)}),
-                  &customer_record, out);
+    struct customer merged = {0};
+    bool there = false;
+
+    TRY(db_find(cx, &sql_customer_get_external, ARGS({"external_id", v_text(external_id)}),
+                &customer_record, out, &there));
+    if (there)
+        return OK;
+    TRY(db_one(cx, &sql_customer_merged_external, ARGS({"external_id", v_text(external_id)}),
+               &customer_record, &merged));
+    return customer_get(cx, merged.id, out);
 }
 
 /* --- Addresses ----------------------------------------------------------------------- */
@@ -150,7 +194,7 @@ static bool same_address(struct str a, struct str b)
     return str_equal_nocase(a, b);
 }
 
-static struct customer_address *find_address(const struct list *list, struct str address)
+struct customer_address *customer_find_address(const struct list *list, struct str address)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct customer_address *one = LIST_AT(*list, struct customer_address, i);
@@ -179,7 +223,7 @@ static enum err copy_list(struct ctx *cx, struct list *list, size_t item_size, s
     return OK;
 }
 
-static void mark_primary(struct list *list, const struct customer_address *chosen)
+void customer_mark_primary(struct list *list, const struct customer_address *chosen)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct customer_address *one = LIST_AT(*list, struct customer_address, i);
@@ -212,7 +256,7 @@ static enum err check_addresses(struct ctx *cx, const struct list *list, const c
         struct list before = {list->items, i};
 
         primaries += one->primary;
-        if (find_address(&before, one->address))
+        if (customer_find_address(&before, one->address))
             error_fault(cx->error, name, "repeated", "%.*s is given twice", STR_FMT(one->address));
     }
     if (primaries > 1)
@@ -243,7 +287,7 @@ static enum err settle_addresses(struct ctx *cx, const struct address_given *giv
     TRY(check_addresses(cx, list, given->list_name));
     chosen = marked_primary(list);
     if (given->primary && primary->ptr) {
-        struct customer_address *named = find_address(list, *primary);
+        struct customer_address *named = customer_find_address(list, *primary);
 
         if (!named && given->list)
             return error_fault(cx->error, given->primary_name, "not_one_of", "must be one of %s",
@@ -261,7 +305,7 @@ static enum err settle_addresses(struct ctx *cx, const struct address_given *giv
         remove_address(list, chosen);
         chosen = marked_primary(list);
     }
-    mark_primary(list, chosen);
+    customer_mark_primary(list, chosen);
     *primary = chosen ? chosen->address : STR_NULL;
     return OK;
 }
@@ -364,15 +408,6 @@ static enum err owner_event(struct ctx *cx, const struct customer *before,
                 {"previous_agent_name", v_text(old_name)}));
 }
 
-static bool has_tag(const struct list *tags, struct str tag)
-{
-    for (size_t i = 0; i < tags->count; i++) {
-        if (str_equal(*LIST_AT(*tags, struct str, i), tag))
-            return true;
-    }
-    return false;
-}
-
 /* One event for each tag that stands in `tags` and not in `others`. */
 static enum err tag_events(struct ctx *cx, struct uuid id, const struct list *tags,
                            const struct list *others, const char *type, const char *title)
@@ -380,7 +415,7 @@ static enum err tag_events(struct ctx *cx, struct uuid id, const struct list *ta
     for (size_t i = 0; i < tags->count; i++) {
         struct str tag = *LIST_AT(*tags, struct str, i);
 
-        if (!has_tag(others, tag))
+        if (!customer_has_tag(others, tag))
             TRY(record_event(cx, id, type, CATEGORY_TAG, title, PAYLOAD(cx, {"tag", v_text(tag)})));
     }
     return OK;
@@ -395,7 +430,7 @@ struct field_walk {
     enum err result;
 };
 
-static struct str member_name(struct ctx *cx, struct str raw_key)
+struct str customer_field_name(struct ctx *cx, struct str raw_key)
 {
     struct buf name;
 
@@ -412,7 +447,7 @@ static void field_event(void *context, struct str key, struct str value)
 
     if (walk->result != OK)
         return;
-    name = member_name(cx, key);
+    name = customer_field_name(cx, key);
     other = json_raw_member(walk->other, name);
     if (walk->cleared_only ? other.ptr != NULL : str_equal(other, value))
         return;
@@ -573,6 +608,8 @@ enum err customer_upsert(struct ctx *cx, struct str external_id, const struct cu
     }
     if (current.deleted_at.set)
         TRY(restore(cx, &current));
+    if (!str_equal(current.external_id, external_id)) /* whose key it was is merged into another */
+        made.external_id = current.external_id;
     return customer_update(cx, &current, &made, given, out);
 }
 
@@ -580,8 +617,15 @@ enum err customer_delete(struct ctx *cx, const struct customer *current)
 {
     TRY(db_run(cx, &sql_customer_mark_deleted, ARGS({"id", v_uuid(current->id)})));
     TRY(customer_index_remove(cx, current));
-    return record_event(cx, current->id, "contact_deleted", CATEGORY_GENERAL, "Contact deleted",
-                        PAYLOAD(cx, {"name", v_text(current->name)}));
+    /* It names its subject because tokens of the contact end with it. */
+    return timeline_record(
+        cx, &(struct event){.contact_id = current->id,
+                            .subject_type = STR("customer"),
+                            .subject_id = current->id,
+                            .event_type = STR("contact_deleted"),
+                            .category = CATEGORY_GENERAL,
+                            .title = STR("Contact deleted"),
+                            .payload = PAYLOAD(cx, {"name", v_text(current->name)})});
 }
 
 enum err customer_restore(struct ctx *cx, struct uuid id, struct customer *out)
@@ -604,7 +648,7 @@ enum err customer_tag(struct ctx *cx, const struct customer *current, struct str
 
     if (!is_tag(tag))
         return error_fault(cx->error, "tag", "bad_format", "%s", tag_format.message);
-    if (has_tag(&current->tags, tag) == on)
+    if (customer_has_tag(&current->tags, tag) == on)
         return customer_get(cx, current->id, out);
     TRY(copy_list(cx, &wanted.tags, sizeof(struct str), 1));
     if (on) {
@@ -631,7 +675,7 @@ struct field_copy {
 static void copy_member(void *context, struct str key, struct str value)
 {
     struct field_copy *copy = context;
-    struct str name = member_name(copy->cx, key);
+    struct str name = customer_field_name(copy->cx, key);
 
     if (str_equal(name, copy->left_out))
         return;

@@ -70,16 +70,24 @@ struct customer {
     int64_t created_at, updated_at;
     struct uuid created_by;
     struct maybe_int deleted_at;
+    struct uuid merged_into; /* a deleted one, which is known by this id from then on */
 };
 
 extern const struct record customer_record;
+
+/* Whom an id leads to: who was merged is known by the other's id, merge after merge. An id
+ * that was not merged, or is unknown, stays as it is. All functions here that take the id of
+ * a customer do so by themselves; who keeps or compares ids uses the id of the record. */
+enum err customer_follow(struct ctx *cx, struct uuid *id);
+/* To lock whom an id leads to; each fails only where another merge was just committed. */
+#define FOLLOW_TRIES 4
 
 /* Reads one; deleted ones are not found. */
 enum err customer_get(struct ctx *cx, struct uuid id, struct customer *out);
 /* The same, and on PostgreSQL the row stays locked until the commit: for reads that
  * decide a write. */
 enum err customer_get_locked(struct ctx *cx, struct uuid id, struct customer *out);
-/* Also a deleted one. */
+/* Also a deleted one, but no merged one: that is followed. */
 enum err customer_get_any_locked(struct ctx *cx, struct uuid id, struct customer *out);
 enum err customer_find_external_locked(struct ctx *cx, struct str external_id, struct customer *out,
                                        bool *there);
@@ -235,6 +243,10 @@ enum err customer_untouched(struct ctx *cx, const struct touch *touch);
 enum err customer_responded(struct ctx *cx, struct uuid customer_id, int64_t response_at);
 /* A response was taken back or moved; after the interaction's row was changed. */
 enum err customer_unresponded(struct ctx *cx, struct uuid customer_id, int64_t response_at);
+
+/* Makes the summary anew, from all of the customer's interactions: after some were moved. The
+ * status stays. */
+enum err customer_recount(struct ctx *cx, struct uuid customer_id);
 
 /* Counts up to `limit` planned touches whose start has passed, of all tenants, earliest
  * first; *counted says how many (call again while it equals `limit`). Several nodes may

@@ -5,7 +5,7 @@ c.id, c.external_id, c.name, c.name_folded, c.emails, c.phones, c.email, c.phone
     c.timezone, c.company_id, c.status, c.owner_id, c.tags, c.custom_fields, c.consent_email,
     c.consent_sms, c.consent_push, c.consent_phone, c.last_contacted_at, c.last_contact_method,
     c.contact_count, c.last_response_at, c.version, c.created_at, c.created_by, c.updated_at,
-    c.deleted_at
+    c.deleted_at, c.merged_into
 
 -- fragment: customer_named
 {customer_row}, co.name AS company_name, u.name AS owner_name
@@ -68,6 +68,20 @@ WHERE c.tenant_id = :tenant_id AND c.id = :id AND c.deleted_at IS NULL
 -- query: customer_get_external
 SELECT {customer_named} FROM customers c {names_joined}
 WHERE c.tenant_id = :tenant_id AND c.external_id = :external_id AND c.deleted_at IS NULL
+
+-- query: customer_follow
+-- Whom an id leads to, merge by merge.
+WITH RECURSIVE chain (id, merged_into) AS (
+    SELECT c.id, c.merged_into FROM customers c WHERE c.tenant_id = :tenant_id AND c.id = :id
+    UNION
+    SELECT c.id, c.merged_into FROM chain f
+    JOIN customers c ON c.tenant_id = :tenant_id AND c.id = f.merged_into
+)
+SELECT id FROM chain WHERE merged_into IS NULL
+
+-- query: customer_merged_external
+SELECT c.id FROM customers c
+WHERE c.tenant_id = :tenant_id AND c.external_id = :external_id AND c.merged_into IS NOT NULL
 
 -- query: customer_lock
 SELECT {customer_row} FROM customers c
@@ -352,6 +366,14 @@ WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.deleted_at
         WHERE p.tenant_id = i.tenant_id AND p.interaction_id = i.id)
 ORDER BY i.started_at DESC, i.id DESC LIMIT 1
 
+-- query: customer_count_outbound
+SELECT count(*) AS n FROM interactions i
+WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.deleted_at IS NULL
+    AND i.direction = 'outbound' AND i.type NOT IN ('note', 'system')
+    AND NOT EXISTS (
+        SELECT 1 FROM planned_touches p
+        WHERE p.tenant_id = i.tenant_id AND p.interaction_id = i.id)
+
 -- query: customer_last_inbound
 SELECT i.started_at FROM interactions i
 WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.deleted_at IS NULL
@@ -372,9 +394,10 @@ INSERT INTO planned_touches (
 ) VALUES (:tenant_id, :interaction_id, :customer_id, :outbound, :method, :started_at)
 
 -- query: planned_touch_take
--- Whoever deletes it has it: no other node counts it too.
+-- Whoever deletes it has it: no other node counts it too. The customer is who it is by then.
 DELETE FROM planned_touches
 WHERE tenant_id = :tenant_id AND interaction_id = :interaction_id
+RETURNING customer_id
 
 -- query: planned_touches_due
 -- global: one job serves all tenants

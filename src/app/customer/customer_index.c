@@ -152,7 +152,7 @@ static enum err run_words(struct ctx *cx, const struct query *query, struct uuid
     return OK;
 }
 
-static bool has_tag(const struct list *tags, struct str tag)
+bool customer_has_tag(const struct list *tags, struct str tag)
 {
     for (size_t i = 0; i < tags->count; i++) {
         if (str_equal(*LIST_AT(*tags, struct str, i), tag))
@@ -167,7 +167,7 @@ static enum err run_tags(struct ctx *cx, const struct query *query, const struct
     for (size_t i = 0; i < customer->tags.count; i++) {
         struct str tag = *LIST_AT(customer->tags, struct str, i);
 
-        if (has_tag(others, tag))
+        if (customer_has_tag(others, tag))
             continue;
         TRY(db_run(cx, query,
                    ARGS({"tag", v_text(tag)}, {"customer_id", v_uuid(customer->id)},

@@ -14,6 +14,14 @@ enum err customer_index_change(struct ctx *cx, const struct customer *before,
 /* The total of the lists by status alone. */
 enum err customer_index_status(struct ctx *cx, int before, int after);
 
+/* Addresses are compared whatever their case. NULL: none is the same. */
+struct customer_address *customer_find_address(const struct list *addresses, struct str address);
+bool customer_has_tag(const struct list *tags, struct str tag);
+/* What the raw key of one of the custom_fields says. */
+struct str customer_field_name(struct ctx *cx, struct str raw_key);
+/* One of an address list is the primary one: `chosen`, or none where that is NULL. */
+void customer_mark_primary(struct list *addresses, const struct customer_address *chosen);
+
 /* For a change of status by whatever cause. */
 enum err customer_status_event(struct ctx *cx, struct uuid id, int before, int after);
 

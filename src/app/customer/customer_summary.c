@@ -156,6 +156,13 @@ static enum err find_last_response(struct ctx *cx, struct summary *row)
     return OK;
 }
 
+static enum err take_planned(struct ctx *cx, struct uuid interaction_id, struct planned *out,
+                             bool *there)
+{
+    return db_find(cx, &sql_planned_touch_take, ARGS({"interaction_id", v_uuid(interaction_id)}),
+                   &planned_record, out, there);
+}
+
 static bool is_at(struct maybe_int time, int64_t us)
 {
     return time.set && time.value == us;
@@ -164,10 +171,11 @@ static bool is_at(struct maybe_int time, int64_t us)
 enum err customer_untouched(struct ctx *cx, const struct touch *touch)
 {
     struct summary row = {0}, after;
+    struct planned planned = {0};
+    bool there;
 
-    TRY(db_run(cx, &sql_planned_touch_take,
-               ARGS({"interaction_id", v_uuid(touch->interaction_id)})));
-    if (db_changed(cx) > 0) /* it had not been counted yet */
+    TRY(take_planned(cx, touch->interaction_id, &planned, &there));
+    if (there) /* it had not been counted yet */
         return OK;
     TRY(lock(cx, &sql_customer_summary_lock, touch->customer_id, &row));
     after = row;
@@ -209,16 +217,34 @@ enum err customer_unresponded(struct ctx *cx, struct uuid customer_id, int64_t r
     return save(cx, &row, &after);
 }
 
+enum err customer_recount(struct ctx *cx, struct uuid customer_id)
+{
+    struct summary row = {0}, after;
+    struct planned last;
+
+    TRY(lock(cx, &sql_customer_summary_lock, customer_id, &row));
+    after = row;
+    TRY(db_int(cx, &sql_customer_count_outbound, ARGS({"customer_id", v_uuid(customer_id)}),
+               &after.contact_count));
+    TRY(latest(cx, &sql_customer_last_outbound, customer_id, &last));
+    after.last_contacted_at = last.started_at;
+    after.last_contact_method = last.method;
+    TRY(find_last_response(cx, &after));
+    return save(cx, &row, &after);
+}
+
 static enum err count_planned(struct ctx *cx, const struct planned *due)
 {
     const struct touch touch = {due->interaction_id, due->customer_id, due->outbound, due->method,
                                 due->started_at.value};
     struct summary row = {0};
+    struct planned taken = {0};
+    bool there;
 
-    TRY(db_run(cx, &sql_planned_touch_take, ARGS({"interaction_id", v_uuid(due->interaction_id)})));
-    if (db_changed(cx) == 0) /* another node was first */
+    TRY(take_planned(cx, due->interaction_id, &taken, &there));
+    if (!there) /* another node was first */
         return OK;
-    TRY(lock(cx, &sql_customer_summary_lock, due->customer_id, &row));
+    TRY(lock(cx, &sql_customer_summary_lock, taken.customer_id, &row));
     return count(cx, &row, &touch);
 }
 
