@@ -7,10 +7,15 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_serve,      &command_migrate,       &command_import,        &command_backup,
-    &command_restore,    &command_tenant_create, &command_tenant_list,   &command_user_invite,
-    &command_user_list,  &command_user_reset,    &command_user_password, &command_user_deactivate,
-    &command_key_create, &command_key_list,      &command_key_revoke,
+    &command_serve,         &command_migrate,
+    &command_import,        &command_backup,
+    &command_restore,       &command_tenant_create,
+    &command_tenant_list,   &command_user_invite,
+    &command_user_list,     &command_user_reset,
+    &command_user_password, &command_user_deactivate,
+    &command_key_create,    &command_key_list,
+    &command_key_revoke,    &command_audit_checkpoint,
+    &command_audit_verify,  &command_export_timeline,
 };
 
 static void print_help(void)
@@ -19,7 +24,7 @@ static void print_help(void)
            "  touchpoint COMMAND [OPTIONS]\n\n",
            TOUCHPOINT_VERSION);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        printf("  %-16s %s\n", commands[i]->name, commands[i]->summary);
+        printf("  %-17s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n  touchpoint COMMAND --help names every option of a command.\n");
 }
 

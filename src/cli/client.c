@@ -1,6 +1,8 @@
 #include "cli/client.h"
 
 #include "app/routes.h"
+#include "cli/audit_key.h"
+#include "work/sealer.h"
 #include "json/json.h"
 
 #include <curl/curl.h>
@@ -25,8 +27,10 @@ struct client {
     char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
     /* None does: */
     struct exec *exec;
+    struct sealer *sealer;
     struct app *app;
     char *url;
+    uint8_t audit_key[AUDIT_SECRET_KEY_BYTES];
 };
 
 bool admin_socket_path(const char *data_dir, char *out, size_t out_size)
@@ -80,14 +84,23 @@ static bool answers(const char *path)
     return open;
 }
 
-static bool open_store(struct client *client, const struct store_options *store)
+static bool open_store(struct client *client, const struct options *options,
+                       const struct store_options *store)
 {
     struct error error = {0};
     struct app_options app = {.resources = app_resources, .resource_count = app_resource_count};
 
+    if (option_known(options, "audit-key")) {
+        if (!audit_key_load(options, client->audit_key))
+            return false;
+        app.audit_key = client->audit_key;
+    }
     if (exec_open(store, &client->exec, &error) == OK) {
         app.exec = client->exec;
-        if (app_new(&app, &client->app, &error) == OK)
+        client->sealer = sealer_new(client->exec);
+        if (client->sealer == NULL)
+            (void)error_set(&error, ERR_UNAVAILABLE, "There is no memory to begin with.");
+        else if (app_new(&app, &client->app, &error) == OK)
             return true;
     }
     fprintf(stderr, "touchpoint: %s\n", error.detail);
@@ -112,7 +125,7 @@ struct client *client_open(const struct options *options)
         fine = client->curl != NULL;
     } else if (fine) {
         store.connections = CONNECTIONS;
-        fine = open_store(client, &store);
+        fine = open_store(client, options, &store);
     }
     if (fine)
         return client;
@@ -129,7 +142,9 @@ void client_close(struct client *client)
     app_free(client->app);
     if (client->exec != NULL)
         exec_close(client->exec);
+    sealer_free(client->sealer);
     arena_free(client->arena);
+    explicit_bzero(client->audit_key, sizeof client->audit_key);
     free(client->url);
     free(client);
 }
@@ -159,6 +174,7 @@ static bool call_server(struct client *client, enum http_method method, const ch
     char tenant[160];
     char problem[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers = NULL;
+    struct curl_header *link;
     struct buf answer;
     CURLcode code;
     long status = 0;
@@ -191,7 +207,9 @@ static bool call_server(struct client *client, enum http_method method, const ch
         return false;
     }
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
-    *out = (struct app_answer){(int)status, buf_str(&answer)};
+    *out = (struct app_answer){.status = (int)status, .body = buf_str(&answer)};
+    if (curl_easy_header(client->curl, "Link", 0, CURLH_HEADER, -1, &link) == CURLHE_OK)
+        out->link = str_copy(client->arena, str_of(link->value));
     return true;
 }
 

@@ -17,7 +17,8 @@ struct command {
 extern const struct command command_serve, command_migrate, command_import, command_backup,
     command_restore, command_tenant_create, command_tenant_list, command_user_invite,
     command_user_list, command_user_reset, command_user_password, command_user_deactivate,
-    command_key_create, command_key_list, command_key_revoke;
+    command_key_create, command_key_list, command_key_revoke, command_audit_checkpoint,
+    command_audit_verify, command_export_timeline;
 
 /* Options that several commands share. */
 #define OPTION_CONFIG                                                                              \
@@ -40,9 +41,18 @@ extern const struct command command_serve, command_migrate, command_import, comm
     {                                                                                              \
         "db-pooled", NULL, NULL, "the URL leads through PgBouncer in transaction mode"             \
     }
+#define OPTION_DB_LISTEN                                                                           \
+    {                                                                                              \
+        "db-listen", "URL", NULL, "past PgBouncer, for what other nodes tell; without it none do"  \
+    }
 #define OPTION_TENANT                                                                              \
     {                                                                                              \
         "tenant", "SLUG", NULL, "whose data; where there is one tenant it need not be said"        \
+    }
+#define OPTION_AUDIT_KEY                                                                           \
+    {                                                                                              \
+        "audit-key", "FILE", NULL,                                                                 \
+            "what signs checkpoints; without it audit.key in the data folder, made if need be"     \
     }
 
 #define STORE_OPTIONS OPTION_CONFIG, OPTION_DATA, OPTION_DB, OPTION_DB_FILE, OPTION_DB_POOLED

@@ -154,6 +154,11 @@ void options_clear(struct options *options)
         free(options->owned[i]);
 }
 
+bool option_known(const struct options *options, const char *name)
+{
+    return find(options, str_of(name)) < options->count;
+}
+
 const char *option_text(const struct options *options, const char *name)
 {
     const size_t i = find(options, str_of(name));

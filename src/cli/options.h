@@ -34,6 +34,8 @@ bool options_parse(struct options *options, const struct option *table, size_t c
                    char **argv);
 void options_clear(struct options *options);
 
+/* Whether the command has such an option. */
+bool option_known(const struct options *options, const char *name);
 /* The value, else the fallback. `name` must be in the table. */
 const char *option_text(const struct options *options, const char *name);
 bool option_switch(const struct options *options, const char *name);

@@ -2,9 +2,13 @@
 #include "app/demo/demo.h"
 #include "app/routes.h"
 #include "base/log.h"
+#include "cli/audit_key.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "live/socketio.h"
+#include "work/live_store.h"
 #include "work/schedule.h"
+#include "work/sealer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,7 +27,11 @@ struct serving {
     struct app *app;
     struct http_server *server;
     struct schedule *schedule;
+    struct sealer *sealer;
+    struct live_store *live;
+    struct socketio *socketio;
     char *url;
+    uint8_t audit_key[AUDIT_SECRET_KEY_BYTES];
     char address[128];
     char socket_path[128];
     int port;
@@ -38,6 +46,15 @@ static void on_signal(int number)
 {
     (void)number;
     http_server_stop(stopping);
+}
+
+/* There is no loop left to stop, and soon no server. */
+static void ignore_signals(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGTERM, &ignore, NULL);
+    sigaction(SIGINT, &ignore, NULL);
 }
 
 static void handle_signals(struct http_server *server)
@@ -113,6 +130,7 @@ static bool configure(const struct options *options, struct serving *serving)
         !option_number(options, "body-seconds", 1, 3600, &serving->body_seconds) ||
         !option_number(options, "idle-seconds", 1, 86400, &serving->idle_seconds))
         return false;
+    serving->store.listen_url = option_text(options, "db-listen");
     serving->store.connections = (int)db_connections;
     serving->store.queue_max = (size_t)queue;
     if (option_switch(options, "demo") && !is_loopback(serving->address)) {
@@ -128,7 +146,8 @@ static bool configure(const struct options *options, struct serving *serving)
         fprintf(stderr, "touchpoint: %s: %s\n", serving->store.data_dir, strerror(errno));
         return false;
     }
-    return admin_socket_path(serving->store.data_dir, serving->socket_path,
+    return audit_key_load(options, serving->audit_key) &&
+           admin_socket_path(serving->store.data_dir, serving->socket_path,
                              sizeof serving->socket_path);
 }
 
@@ -144,9 +163,19 @@ static void raise_file_limit(void)
     }
 }
 
+static bool post(void *server, void (*fn)(void *), void *context)
+{
+    return http_server_post(server, fn, context);
+}
+
 static void every(void *server, int seconds, void (*fn)(void *), void *context)
 {
     http_server_every(server, seconds, fn, context);
+}
+
+static void tick_socketio(void *socketio)
+{
+    socketio_tick(socketio, time_monotonic_us() / 1000);
 }
 
 /* Nothing may be answered any more, not even on the way out. The reason is in the log. */
@@ -163,6 +192,7 @@ static enum err start(const struct options *options, struct serving *serving, st
                               .demo = option_switch(options, "demo"),
                               .access_log = !option_switch(options, "quiet"),
                               .public_url = option_text(options, "public-url"),
+                              .audit_key = serving->audit_key,
                               .rate_per_second = serving->rate};
     struct http_options http = {
         .address = serving->address,
@@ -184,9 +214,19 @@ static enum err start(const struct options *options, struct serving *serving, st
     serving->store.broken = end_at_once;
     raise_file_limit();
     TRY(exec_open(&serving->store, &serving->exec, error));
+    serving->sealer = sealer_new(serving->exec);
+    serving->live = live_store_new(serving->exec);
+    if (serving->sealer == NULL || serving->live == NULL)
+        return error_set(error, ERR_INTERNAL, "There is no memory to begin with.");
+    app.hub = live_store_hub(serving->live);
+    serving->socketio = socketio_new(app.hub, time_monotonic_us() / 1000);
+    if (serving->socketio == NULL)
+        return error_set(error, ERR_INTERNAL, "There is no memory to begin with.");
+    app.socketio = serving->socketio;
     app.exec = serving->exec;
     if (app.demo)
         TRY(demo_load(serving->exec, &app.demo_tenant_id, &app.demo_user_id, error));
+    live_store_demo(serving->live, app.demo_tenant_id, app.demo_user_id);
     TRY(app_new(&app, &serving->app, error));
     http.context = serving->app;
     TRY(http_server_new(&http, &serving->server, &serving->port, error));
@@ -195,6 +235,9 @@ static enum err start(const struct options *options, struct serving *serving, st
     if (serving->schedule == NULL)
         return error_set(error, ERR_INTERNAL, "There is no memory to begin with.");
     schedule_start(serving->schedule, every, serving->server);
+    sealer_start(serving->sealer, every, serving->server);
+    http_server_every(serving->server, 1, tick_socketio, serving->socketio);
+    live_store_start(serving->live, &(struct live_loop){serving->server, post, every});
     return OK;
 }
 
@@ -220,14 +263,20 @@ static int serve(const struct options *options)
     fflush(stdout);
     if (http_server_run(serving.server) == OK)
         status = EXIT_FINE;
+    ignore_signals();
 out:
     schedule_stop(serving.schedule);
+    live_store_stop(serving.live);
     /* The store finishes what it has taken before the server it answers to is gone. */
     if (serving.exec != NULL)
         exec_close(serving.exec);
     schedule_free(serving.schedule);
+    sealer_free(serving.sealer);
     http_server_free(serving.server);
     app_free(serving.app);
+    socketio_free(serving.socketio);
+    live_store_free(serving.live);
+    explicit_bzero(serving.audit_key, sizeof serving.audit_key);
     free(serving.url);
     return status;
 }
@@ -239,6 +288,8 @@ static const struct option serve_options[] = {
     {"listen", "ADDRESS:PORT", "127.0.0.1:8081", "where to listen; port 0 picks a free one"},
     {"demo", NULL, NULL, "a tenant with invented data; no sign-in; loopback only"},
     STORE_OPTIONS,
+    OPTION_DB_LISTEN,
+    OPTION_AUDIT_KEY,
     {"db-connections", "N", "16", "connections to PostgreSQL"},
     {"tls-certificate", "FILE", NULL, "PEM, with its chain; then only TLS is spoken"},
     {"tls-key", "FILE", NULL, "PEM, its private key"},

@@ -131,6 +131,7 @@ struct decoding {
     bool patch;       /* JSON Merge Patch: nothing is required, IMMUTABLE may not be given */
     const char *path; /* NULL or "rows[3].": stands before field names in faults */
     bool stored;      /* from our own store: READ_ONLY fields come too, none is required */
+    bool lax;         /* of texts: what the record has no field for is passed over */
 };
 
 /* What a body gave, by index in the table it was decoded with. Of nested objects it is
@@ -274,7 +275,9 @@ void list_encode(const struct field *field, const struct list *list, struct json
 enum err list_decode(const struct field *field, struct arena *arena, struct str json,
                      struct list *out, struct error *error);
 
-/* RFC 4180; lists joined by "; ", objects as JSON. SECRET fields are left out. */
+/* RFC 4180; lists joined by "; ", objects as JSON. SECRET fields are left out. A text that a
+ * spreadsheet would run as a formula (it begins with = + - @, a tab or a carriage return, and is
+ * no number with its sign) gets an apostrophe before it. */
 void record_csv_header(const struct record *record, struct buf *out);
 void record_csv_row(const struct record *record, const void *value, struct buf *out);
 

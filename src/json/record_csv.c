@@ -28,6 +28,41 @@ static void add_cell(struct buf *out, struct str text)
     buf_add_char(out, '"');
 }
 
+/* +491701234567, -5: no formula, whatever column it stands in. */
+static bool is_signed_number(struct str text)
+{
+    for (size_t i = 1; i < text.len; i++) {
+        if (!(text.ptr[i] >= '0' && text.ptr[i] <= '9') && text.ptr[i] != ' ' && text.ptr[i] != '.')
+            return false;
+    }
+    return text.len > 1 && (text.ptr[0] == '+' || text.ptr[0] == '-');
+}
+
+/* Whether a spreadsheet would run it. Customers write some of these texts, and whoever opens the
+ * table trusts it. */
+static bool is_formula(struct str text)
+{
+    return text.len > 0 && memchr("=+-@\t\r", text.ptr[0], 6) && !is_signed_number(text);
+}
+
+/* What somebody wrote: an apostrophe before a formula makes it a text. */
+static void add_text_cell(struct buf *out, struct str text)
+{
+    struct buf guarded;
+
+    if (!is_formula(text)) {
+        add_cell(out, text);
+        return;
+    }
+    buf_init(&guarded, NULL, text.len + 1);
+    buf_add_char(&guarded, '\'');
+    buf_add(&guarded, text);
+    if (buf_failed(&guarded))
+        out->failed = true;
+    add_cell(out, buf_str(&guarded));
+    buf_clear(&guarded);
+}
+
 /* A value that only its JSON writer knows: null is empty, a text is what it says. */
 static void add_json_cell(struct buf *out, struct str json)
 {
@@ -43,7 +78,7 @@ static void add_json_cell(struct buf *out, struct str json)
     json_raw_text(json, &text);
     if (buf_failed(&text))
         out->failed = true;
-    add_cell(out, buf_str(&text));
+    add_text_cell(out, buf_str(&text));
     buf_clear(&text);
 }
 
@@ -68,7 +103,7 @@ static void add_list_cell(struct buf *out, const struct field *field, const stru
     }
     if (buf_failed(&joined))
         out->failed = true;
-    add_cell(out, buf_str(&joined));
+    add_text_cell(out, buf_str(&joined));
     buf_clear(&joined);
 }
 
@@ -81,7 +116,7 @@ static void add_field(struct buf *out, const struct field *field, const void *re
     if (field_is_null(field, record))
         return;
     if (field->type == F_TEXT) {
-        add_cell(out, *(const struct str *)member);
+        add_text_cell(out, *(const struct str *)member);
         return;
     }
     if (field->type == F_LIST && field->of != F_OBJECT) {

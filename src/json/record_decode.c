@@ -843,7 +843,7 @@ static enum err decode_text(struct members *to, struct str name, struct str text
     size_t index;
 
     if (!field)
-        return unknown_field(to->record, name, to->in);
+        return to->in->lax ? OK : unknown_field(to->record, name, to->in);
     place.name = field->name;
     index = (size_t)(field - to->record->fields);
     if (was_given(to->given, index))

@@ -3,7 +3,9 @@
 #include "app/company/company.h"
 #include "app/customer/customer.h"
 #include "app/interaction/interaction.h"
+#include "app/session/session.h"
 #include "app/tenant/tenant.h"
+#include "app/timeline/timeline.h"
 #include "app/user/user.h"
 #include "json/json.h"
 
@@ -229,6 +231,63 @@ static enum err load_interaction(struct ctx *cx, struct load *load, size_t numbe
     return interaction_create(cx, &in, &made);
 }
 
+/* What the timeline shows beside interactions: what other systems told, a conversation, a
+ * reminder to the customer, and a notification that the demo's admin has not read yet. */
+static enum err load_events(struct ctx *cx, struct load *load)
+{
+    struct session talk = {.customer_id = load->customers[0].id,
+                           .channel = STR("chat"),
+                           .subject = STR("Question about an invoice"),
+                           .started_at = cx->now_us - 3 * HOUR_US};
+    struct session begun, over;
+    struct event events[] = {
+        {.contact_id = load->customers[0].id,
+         .event_type = STR("pipeline_stage_changed"),
+         .category = CATEGORY_PIPELINE,
+         .title = STR("Pipeline stage changed"),
+         .description = STR("Contact moved from Lead to Qualified"),
+         .payload = PAYLOAD(cx, {"old_status", v_text(STR("Lead"))},
+                            {"new_status", v_text(STR("Qualified"))}),
+         .occurred_at = cx->now_us - 2 * HOUR_US},
+        {.contact_id = load->customers[1].id,
+         .event_type = STR("contact_enriched"),
+         .category = CATEGORY_SYSTEM,
+         .priority = PRIORITY_LOW,
+         .title = STR("Contact data enriched"),
+         .description = STR("The company register knew the industry and the number of employees"),
+         .source = SOURCE_INTEGRATION,
+         .integration_source = STR("company-register"),
+         .occurred_at = cx->now_us - HOUR_US},
+        {.contact_id = load->customers[0].id,
+         .event_type = STR("notification_sent"),
+         .category = CATEGORY_NOTIFICATION,
+         .priority = PRIORITY_URGENT,
+         .title = STR("Payment reminder"),
+         .description = STR("Your invoice #12345 is due tomorrow"),
+         .payload = PAYLOAD(cx, {"invoice_id", v_text(STR("12345"))}, {"amount", v_real(199.9)}),
+         .is_realtime = true,
+         .visible_to_client = true,
+         .expires_at = SOME(cx->now_us + DAY_US)},
+        {.contact_id = load->customers[1].id,
+         .event_type = STR("callback_requested"),
+         .category = CATEGORY_NOTIFICATION,
+         .priority = PRIORITY_HIGH,
+         .title = STR("A callback is asked for"),
+         .description = STR("By the form on the web page: today, after four"),
+         .source = SOURCE_WEBHOOK,
+         .addressee_id = load->admin_id,
+         .is_realtime = true},
+    };
+
+    cx->actor.user_id = load->users[1];
+    cx->actor.user_name = str_of(team[1].name);
+    TRY(session_start(cx, &talk, &begun));
+    TRY(session_end(cx, &begun, (struct maybe_int)SOME(talk.started_at + 15 * MINUTE_US), &over));
+    for (size_t i = 0; i < COUNT_OF(events); i++)
+        TRY(timeline_record(cx, &events[i]));
+    return OK;
+}
+
 static enum err load_all(void *context, struct db *db, struct id_source *ids)
 {
     struct load *load = context;
@@ -255,7 +314,7 @@ static enum err load_all(void *context, struct db *db, struct id_source *ids)
         TRY(load_customer(&cx, load, i));
     for (size_t i = 0; i < INTERACTION_COUNT; i++)
         TRY(load_interaction(&cx, load, i));
-    return OK;
+    return load_events(&cx, load);
 }
 
 enum err demo_load(struct exec *exec, struct uuid *tenant_id, struct uuid *user_id,

@@ -1,7 +1,7 @@
 #include "app/key/key_api.h"
 
 #include "app/key/key.h"
-#include "http/credential.h"
+#include "db/credential.h"
 #include "http/route.h"
 
 extern const struct resource key_resource;
@@ -18,13 +18,12 @@ struct str key_text(struct arena *arena, struct uuid tenant_id, struct uuid key_
                     const struct login_secret *secret)
 {
     struct credential credential = {.tenant_id = tenant_id, .id = key_id};
-    char *text = arena_alloc(arena, KEY_TEXT_LEN);
+    char *text = arena_alloc(arena, CREDENTIAL_LEN_MAX);
 
     if (text == NULL)
         return STR_NULL;
     memcpy(credential.secret, secret->bytes, sizeof credential.secret);
-    credential_key_text(&credential, text);
-    return (struct str){text, KEY_TEXT_LEN};
+    return (struct str){text, credential_text(&credential, FORM_KEY, text)};
 }
 
 static enum err create(struct req *rq)

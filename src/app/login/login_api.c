@@ -1,8 +1,8 @@
 #include "app/login/login.h"
 
 #include "app/login/password.h"
+#include "db/credential.h"
 #include "http/app.h"
-#include "http/credential.h"
 #include "http/route.h"
 
 extern const struct resource login_resource;

@@ -605,6 +605,53 @@ static void csv(void **state)
                "\"{\"\"x\"\":0,\"\"y\"\":0}\",,\"\"\"\xC3\xA4\"\"!\"\r\n");
 }
 
+/* A spreadsheet runs no text of a table as a formula, and numbers stay what they are. */
+static void csv_formulas(void **state)
+{
+    static const struct {
+        struct str subject, cell;
+    } cases[] = {
+        {STR("=1+1"), STR("'=1+1")},
+        {STR("=HYPERLINK(\"x\")"), STR("\"'=HYPERLINK(\"\"x\"\")\"")},
+        {STR("+cmd|' /C calc'!A0"), STR("'+cmd|' /C calc'!A0")},
+        {STR("-2+3"), STR("'-2+3")},
+        {STR("@SUM(A1)"), STR("'@SUM(A1)")},
+        {STR("\t=1"), STR("'\t=1")},
+        {STR("\r=1"), STR("\"'\r=1\"")},
+        {STR("-"), STR("'-")},
+        {STR("+491701234567"), STR("+491701234567")},
+        {STR("+49 30 123"), STR("+49 30 123")},
+        {STR("-5.25"), STR("-5.25")},
+        {STR("a=1"), STR("a=1")},
+        {STR("'=1"), STR("'=1")},
+        {STR(""), STR("")},
+    };
+    struct fixture *f = *state;
+    struct str tags[] = {STR("=x"), STR("y")};
+    struct buf expected, row;
+
+    buf_init(&expected, f->arena, 10000);
+    buf_init(&row, f->arena, 10000);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct specimen specimen = {.subject = cases[i].subject,
+                                          .shout = cases[i].subject,
+                                          .count = -7,
+                                          .ratio = -1.5e-9,
+                                          .tags = {tags, COUNT_OF(tags)}};
+
+        buf_reset(&expected);
+        buf_reset(&row);
+        record_csv_row(&specimen_record, &specimen, &row);
+        buf_addf(&expected,
+                 ",,%.*s,,,,false,-7,1970-01-01T00:00:00Z,,,-1.5e-09,,,'=x; y,,,[],"
+                 "\"{\"\"x\"\":0,\"\"y\"\":0}\",,%.*s\r\n",
+                 STR_FMT(cases[i].cell), STR_FMT(cases[i].cell));
+        assert_false(buf_failed(&row));
+        assert_int_equal(row.len, expected.len);
+        assert_memory_equal(row.ptr, expected.ptr, row.len);
+    }
+}
+
 static void the_budget_ends_it(void **state)
 {
     struct fixture *f = *state;
@@ -844,6 +891,7 @@ int main(void)
         cmocka_unit_test(lists_in_columns),
         cmocka_unit_test(one_field),
         cmocka_unit_test(csv),
+        cmocka_unit_test(csv_formulas),
         cmocka_unit_test(the_budget_ends_it),
         cmocka_unit_test(enums),
         cmocka_unit_test(wrong_tables),
