@@ -10,7 +10,7 @@ import { forEachStore, useServer } from '../kit/stores.ts';
 const UNKNOWN = '01890000-0000-7000-8000-000000000000';
 
 /** The records that ids name. */
-type Kind = 'customer' | 'company' | 'user' | 'interaction' | 'session' | 'note' | 'key' | 'tenant' | 'import';
+type Kind = 'customer' | 'company' | 'user' | 'interaction' | 'session' | 'note' | 'key' | 'token' | 'event' | 'merge' | 'tenant' | 'import';
 type Records = Record<Kind, string>;
 
 /** What a path parameter names, by the segment before it. */
@@ -20,14 +20,15 @@ const KIND_OF_SEGMENT: Record<string, Kind> = {
     users: 'user', user: 'user', assignee: 'user', 'created-by': 'user', attendees: 'user',
     interactions: 'interaction', interaction: 'interaction', 'contact-attempts': 'interaction',
     sessions: 'session', session: 'session',
-    notes: 'note', keys: 'key', tenants: 'tenant', imports: 'import',
+    notes: 'note', keys: 'key', tokens: 'token', 'contact-events': 'event', merges: 'merge', tenants: 'tenant', imports: 'import',
 };
 /** What an id in a body or a query names, by its field. */
 const KIND_OF_FIELD: Record<string, Kind> = {
-    customer_id: 'customer', ids: 'customer', customer_ids: 'customer',
+    customer_id: 'customer', ids: 'customer', customer_ids: 'customer', contact_id: 'customer', merged_id: 'customer',
+    event_id: 'event', event_ids: 'event',
     company_id: 'company',
     user_id: 'user', owner_id: 'user', attendee_id: 'user', reassign_to: 'user', created_by: 'user', assignee_id: 'user',
-    follow_up_assignee: 'user', assignee: 'user', assigned_to: 'user', attendees: 'user', started_by: 'user',
+    follow_up_assignee: 'user', assignee: 'user', assigned_to: 'user', attendees: 'user', started_by: 'user', addressee_id: 'user',
     session_id: 'session',
     interaction_id: 'interaction', parent_interaction_id: 'interaction',
     id: 'user',
@@ -40,12 +41,20 @@ const WORDS: Record<string, string> = {
 
 /** What a body needs though its schema cannot say so: by path, and by the field that has the id. */
 const ALSO_REQUIRED: [RegExp, string][] = [[/\/owner$|\/bulk\/assign$/, 'owner_id'], [/\/bulk\/tag$/, 'add']];
+/** What only the addressee may say: here that is the contact. */
+const ADDRESSEE_ONLY = /\/mark-delivered$/;
 const BESIDE: Record<string, Json> = { parent_interaction_id: { chunk_number: 2, total_chunks: 3 } };
+
+/** Who asks, from the least on: a contact token is a customer's own app. */
+type Caller = 'none' | 'contact' | Role;
+const ranks: readonly Caller[] = ['contact', ...roles];
 
 interface Operation {
     method: string;
     path: string;
-    role: Role | 'public' | 'operator';
+    role: Role | 'public' | 'contact' | 'operator';
+    /** Its answer has no end. */
+    streams: boolean;
     body: Json | undefined;
     parameters: Json[];
 }
@@ -66,6 +75,7 @@ class Api {
                     method: method.toUpperCase(),
                     path: path.slice('/api/v1'.length),
                     role: operation['x-role'],
+                    streams: 'text/event-stream' in (this.resolve(operation.responses['200'] ?? {}).content ?? {}),
                     body: schema && { ...schema, required: [...(schema.required ?? []), ...also] },
                     parameters: [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((p) => this.resolve(p)),
                 });
@@ -162,7 +172,7 @@ function told({ status, headers, body }: Answer, id: string): Json {
     return { status, type: headers['content-type'], etag: headers.etag, location: headers.location, rest };
 }
 
-async function makeRecords(admin: Client): Promise<Records> {
+async function makeRecords(admin: Client, external_id: string): Promise<Records> {
     const made = async (path: string, body: Json): Promise<string> => {
         const answer = await admin.post(path, body);
         assert.ok(answer.status === 201 || answer.status === 200, `${path}: ${answer.text}`);
@@ -170,11 +180,14 @@ async function makeRecords(admin: Client): Promise<Records> {
     };
     const user = (await invite(admin, 'agent')).id;
     const company = await made('/companies', { name: 'Records Ltd' });
-    const customer = await made('/customers', { name: 'Record Person', external_id: 'own-1' });
+    const customer = await made('/customers', { name: 'Record Person', external_id });
     return {
         user, company, customer,
         key: await made('/keys', { user_id: user, name: 'spare' }),
         session: await made('/sessions', { customer_id: customer }),
+        event: await made('/contact-events', { contact_id: customer, event_type: 'sample', category: 'general', visible_to_client: true }),
+        merge: await made(`/customers/${customer}/merge`, { merged_id: await made('/customers', { name: 'The same person' }) }),
+        token: await made(`/customers/${customer}/tokens`, {}),
         note: await made(`/customers/${customer}/notes`, { text: 'A note' }),
         interaction: await made('/interactions', {
             customer_id: customer, type: 'call', direction: 'outbound', subject: 'A call', started_at: '2026-01-05T10:00:00Z',
@@ -186,9 +199,10 @@ async function makeRecords(admin: Client): Promise<Records> {
 
 forEachStore((store) => {
     const site = useServer(store);
-    const clients = new Map<Role | 'none', Client>();
+    const clients = new Map<Caller, Client>();
     let api: Api;
     let own: Records;
+    let neighbour: Records; // of another customer of the same tenant
     let foreign: Records;
     let foreignAdmin: Client;
 
@@ -196,8 +210,10 @@ forEachStore((store) => {
         clients.set('none', site.anonymous);
         for (const role of roles) clients.set(role, (await addPerson(site.admin, role)).client);
         foreignAdmin = site.server.client((await site.site.createTenant('Foreign', 'admin@foreign.example')).key);
-        own = await makeRecords(site.admin);
-        foreign = await makeRecords(foreignAdmin);
+        own = await makeRecords(site.admin, 'own-1');
+        neighbour = await makeRecords(site.admin, 'neighbour-1');
+        foreign = await makeRecords(foreignAdmin, 'own-1');
+        clients.set('contact', site.anonymous.withKey((await site.admin.post(`/customers/${own.customer}/tokens`)).body.token));
         api = new Api((await site.anonymous.openapi()).document);
     });
 
@@ -211,15 +227,15 @@ forEachStore((store) => {
     test('every operation names its role', () => {
         assert.ok(api.operations.length > 20);
         for (const operation of api.operations) {
-            assert.ok(['public', ...roles, 'operator'].includes(operation.role), `${operation.method} ${operation.path}`);
+            assert.ok(['public', ...ranks, 'operator'].includes(operation.role), `${operation.method} ${operation.path}`);
         }
     });
 
     test('without a credential it is 401, below the role 403, whatever the id', async () => {
         for (const operation of api.operations) {
             if (operation.role === 'public') continue;
-            const needed = operation.role === 'operator' ? roles.length : roles.indexOf(operation.role);
-            for (const who of ['none', ...roles.slice(0, needed)] as const) {
+            const needed = operation.role === 'operator' ? ranks.length : ranks.indexOf(operation.role);
+            for (const who of ['none', ...ranks.slice(0, needed)] as const) {
                 for (const records of [own, foreign, null]) {
                     const ids = kindsOfPath(operation.path).map((kind) => kind && (records?.[kind] ?? UNKNOWN));
                     const answer = await send(clients.get(who)!, operation, fill(operation.path, ids), bodyOf(operation));
@@ -230,12 +246,41 @@ forEachStore((store) => {
         }
     });
 
+    test('a contact token reaches nothing of another customer', async () => {
+        let tried = 0;
+        for (const operation of api.operations) {
+            if (operation.role !== 'contact' || operation.streams) continue;
+            const kinds = kindsOfPath(operation.path);
+            const where = `${operation.method} ${operation.path}`;
+            for (const [place, kind] of kinds.entries()) {
+                if (kind === null) continue;
+                const sendWith = (id: string): Promise<Answer> =>
+                    send(clients.get('contact')!, operation, fill(operation.path, kinds.map((other, i) => (i === place ? id : other && own[other]))), bodyOf(operation));
+                const theirs = await sendWith(neighbour[kind]);
+                assert.deepEqual(told(theirs, neighbour[kind]), told(await sendWith(UNKNOWN), UNKNOWN), where);
+                assert.equal(theirs.status, 404, `${where}: ${theirs.text}`);
+                tried += 1;
+            }
+            for (const parameter of operation.parameters) {
+                if (parameter.in !== 'query' || api.resolve(parameter.schema).format !== 'uuid') continue;
+                const kind = kindOf(parameter.name);
+                const sendWith = (id: string): Promise<Answer> =>
+                    send(clients.get('contact')!, operation, `${ownPath(operation)}?${parameter.name}=${id}`, bodyOf(operation));
+                const theirs = await sendWith(neighbour[kind]);
+                assert.deepEqual(told(theirs, neighbour[kind]), told(await sendWith(UNKNOWN), UNKNOWN), `${where} ${parameter.name}`);
+                tried += 1;
+            }
+        }
+        assert.ok(tried > 0, 'some routes with ids are open to contacts');
+    });
+
     /** A snapshot of what belongs to the other tenant. */
     const foreignState = async (): Promise<Json> => {
-        const paths = [`/users/${foreign.user}`, `/companies/${foreign.company}`, `/customers/${foreign.customer}`,
+        const paths = [`/customers/${foreign.customer}/tokens`, `/users/${foreign.user}`, `/companies/${foreign.company}`, `/customers/${foreign.customer}`,
             `/keys/${foreign.key}`, `/sessions/${foreign.session}`, `/interactions/${foreign.interaction}`,
             `/imports/${foreign.import}`, '/tenant', '/imports',
-            `/customers/${foreign.customer}/notes`, '/customers', '/interactions', '/companies', '/users', '/keys'];
+            `/customers/${foreign.customer}/notes`, '/customers', '/interactions', '/companies', '/users', '/keys',
+            `/contact-events/${foreign.event}`, `/customers/${foreign.customer}/events`];
         const answers = await Promise.all(paths.map((path) => foreignAdmin.get(path)));
         for (const answer of answers) assert.equal(answer.status, 200, answer.text);
         return answers.map((answer) => answer.body);
@@ -255,7 +300,7 @@ forEachStore((store) => {
                 const nobodys = await send(site.admin, operation, pathWith(UNKNOWN), bodyOf(operation));
                 assert.deepEqual(told(theirs, foreign[kind]), told(nobodys, UNKNOWN), where);
                 if (theirs.status === 200 && operation.method === 'GET') {
-                    assert.deepEqual(theirs.body.data, [], `${where}: a list of what is not there`);
+                    assert.deepEqual(theirs.body.data ?? theirs.body.events, [], `${where}: a list of what is not there`);
                 } else {
                     assert.equal(theirs.status, 404, `${where}: ${theirs.text}`);
                 }
@@ -288,7 +333,7 @@ forEachStore((store) => {
 
     test('an id of another tenant in a query is an unknown one', async () => {
         for (const operation of api.operations) {
-            if (operation.method !== 'GET' || operation.role === 'operator') continue;
+            if (operation.method !== 'GET' || operation.role === 'operator' || operation.streams) continue;
             for (const parameter of operation.parameters) {
                 if (parameter.in !== 'query' || api.resolve(parameter.schema).format !== 'uuid') continue;
                 const kind = kindOf(parameter.name);
@@ -304,13 +349,14 @@ forEachStore((store) => {
         const ends = (operation: Operation): boolean => operation.method === 'DELETE' || /deactivate$/.test(operation.path);
         const ordered = [...api.operations.filter((o) => !ends(o)), ...api.operations.filter(ends)];
         for (const operation of ordered) {
-            if (operation.role === 'operator' || operation.path === '/login') continue;
-            const least = operation.role === 'public' ? -1 : roles.indexOf(operation.role);
-            for (const who of [...(least < 0 ? ['none' as const] : []), ...roles.slice(Math.max(least, 0))]) {
+            if (operation.role === 'operator' || operation.path === '/login' || operation.streams) continue;
+            const least = operation.role === 'public' ? -1 : ranks.indexOf(operation.role);
+            for (const who of [...(least < 0 ? ['none' as const] : []), ...ranks.slice(Math.max(least, 0))]) {
                 const answer = await send(clients.get(who)!, operation, ownPath(operation), bodyOf(operation));
                 const where = `${operation.method} ${operation.path} as ${who}: ${answer.text}`;
                 assert.ok(answer.status !== 401 && answer.status < 500, where);
-                if (who === 'admin' || who === operation.role) assert.notEqual(answer.status, 403, where);
+                const anybodyElse = ADDRESSEE_ONLY.test(operation.path) && who !== 'contact';
+                if ((who === 'admin' && !anybodyElse) || who === operation.role) assert.notEqual(answer.status, 403, where);
             }
         }
     });

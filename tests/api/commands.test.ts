@@ -11,7 +11,7 @@ import { forEachStore, useServer } from '../kit/stores.ts';
 
 /** Every command, and the options that are its own. */
 const commands: Record<string, string[]> = {
-    serve: ['listen', 'demo', 'db-connections', 'tls-certificate', 'tls-key', 'trust-proxy', 'public-url', 'quiet'],
+    serve: ['listen', 'demo', 'db-connections', 'tls-certificate', 'tls-key', 'trust-proxy', 'public-url', 'quiet', 'audit-key'],
     migrate: [],
     import: ['tenant', 'mapping'],
     backup: [],
@@ -26,6 +26,9 @@ const commands: Record<string, string[]> = {
     'key create': ['tenant', 'name', 'role', 'expires-at'],
     'key list': ['tenant'],
     'key revoke': ['tenant'],
+    'audit checkpoint': ['tenant', 'audit-key', 'out'],
+    'audit verify': ['tenant', 'checkpoint'],
+    'export timeline': ['tenant', 'format', 'out', 'view', 'from', 'to'],
 };
 const shared = ['config', 'data', 'db', 'db-file', 'db-pooled'];
 

@@ -11,7 +11,7 @@ const mounts = ['/customers', '/contacts', '/leads'];
 /** What must be alike under all names: everything but the times, the ids and the place. */
 function plain(body: Json): Json {
     return JSON.parse(JSON.stringify(body, (name, value) =>
-        /^(id|.*_at|external_id|request_id)$/.test(name) ? undefined : value));
+        /^(id|.*_at|undo_until|external_id|request_id)$/.test(name) ? undefined : value));
 }
 
 forEachStore((store) => {
@@ -55,6 +55,13 @@ forEachStore((store) => {
             await say('POST', '/bulk/assign', 200, { ids: [id], owner_id: null });
             await say('POST', '/bulk/tag', 200, { ids: [id], add: ['a', 'b'], remove: ['vip'] });
             await say('POST', '/bulk/status', 200, { ids: [id], status: 'lost' });
+            const twin = await say('POST', '', 201, { name: 'Anna Mueller', email: 'anna@people.example' });
+            await say('GET', `/${id}/duplicates`, 200);
+            const merge = await say('POST', `/${id}/merge`, 200, { merged_id: twin.id });
+            await say('GET', `/${id}/merges`, 200);
+            await say('GET', `/${twin.id}/merges/${merge.id}`, 200);
+            await say('POST', `/${id}/merges/${merge.id}/undo`, 200);
+            await say('DELETE', `/${twin.id}`, 204);
             await say('DELETE', `/${id}`, 204);
             await say('GET', `/${id}`, 404);
             await say('POST', `/${id}/restore`, 200);

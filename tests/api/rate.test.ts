@@ -82,6 +82,20 @@ describe('the rate of one credential', () => {
         assert.equal(count(await burst(1, () => `Bearer ${tenant.key}`, '192.0.2.7'), 200), 1);
     });
 
+    test('each contact token has its own', async () => {
+        await sleep(1000);
+        const admin = server.client(tenant.key);
+        const customer = (await admin.post('/customers', { name: 'Anna' })).body.id;
+        const one = (await admin.post(`/customers/${customer}/tokens`)).body.token;
+        const another = (await admin.post(`/customers/${customer}/tokens`)).body.token;
+        assert.equal(count(await burst(1, () => `Bearer ${one}`), 403), 1);
+        assert.equal(count(await burst(1, () => `Bearer ${another}`), 403), 1);
+        const answers = await burst(4 * BURST, () => `Bearer ${one}`);
+        assert.ok(count(answers, 429) > 0);
+        assert.equal(count(answers, 403) + count(answers, 429), 4 * BURST);
+        assert.equal(count(await burst(1, () => `Bearer ${another}`), 403), 1);
+    });
+
     test('an IPv6 caller is its network', async () => {
         let host = 0;
         const connection = await RawConnection.open(server.url);

@@ -1,10 +1,13 @@
-/* The server that the fault rigs break: the program itself, with exec_open() wrapped by the
- * linker. The program that people get knows nothing of these variables.
+/* The server that the fault rigs break: the program itself, with some functions wrapped by
+ * the linker. The program that people get knows nothing of these variables.
  *
  *     TOUCHPOINT_FAULT_VFS=powercut    the store is on the disk of fault_vfs.h
- *     TOUCHPOINT_FAULT_UNSAFE=…        store_options.unsafe: what a rig must catch */
+ *     TOUCHPOINT_FAULT_UNSAFE=…        store_options.unsafe: what a rig must catch
+ *     TOUCHPOINT_FAULT_WITHOUT=events  changes write no event; or `seals`: none is sealed. What
+ *                                      bench/run weighs them against */
 #include "fault_vfs.h"
 
+#include "app/timeline/seal.h"
 #include "db/exec.h"
 
 #include <stdlib.h>
@@ -29,4 +32,27 @@ enum err __wrap_exec_open(const struct store_options *options, struct exec **out
         faulty.vfs = FAULT_VFS;
     }
     return __real_exec_open(&faulty, out, error);
+}
+
+static bool is_without(const char *what)
+{
+    const char *without = getenv("TOUCHPOINT_FAULT_WITHOUT");
+
+    return without && strcmp(without, what) == 0;
+}
+
+enum err __wrap_timeline_record(struct ctx *cx, struct event *event);
+enum err __real_timeline_record(struct ctx *cx, struct event *event);
+
+enum err __wrap_timeline_record(struct ctx *cx, struct event *event)
+{
+    return is_without("events") ? OK : __real_timeline_record(cx, event);
+}
+
+enum err __wrap_seal_later(struct ctx *cx, const struct event *event);
+enum err __real_seal_later(struct ctx *cx, const struct event *event);
+
+enum err __wrap_seal_later(struct ctx *cx, const struct event *event)
+{
+    return is_without("seals") ? OK : __real_seal_later(cx, event);
 }

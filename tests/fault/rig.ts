@@ -484,10 +484,26 @@ function rules(left: Left): [string, string][] {
                     OR (SELECT max(started_at) ${touches} AND direction = 'outbound') IS NOT NULL)
                 OR coalesce(last_response_at <> ${answered},
                     last_response_at IS NOT NULL OR ${answered} IS NOT NULL)`],
+        // On PostgreSQL what was written last waits for the next server's sealer.
+        ['an event has not one seal, nor waits for it once',
+            `SELECT ${idText(left, 'e.id')} FROM contact_events AS e WHERE
+                (SELECT count(*) FROM event_seals AS s WHERE s.tenant_id = e.tenant_id AND s.event_id = e.id)
+                + (SELECT count(*) FROM unsealed_events AS u
+                   WHERE u.tenant_id = e.tenant_id AND u.event_id = e.id) <> 1`],
+        ['a chain has a gap',
+            `SELECT ${idText(left, 'tenant_id')} FROM event_seals GROUP BY tenant_id
+             HAVING min(number) <> 1 OR max(number) <> count(*)`],
+        ['a chain does not end with its last seal',
+            `SELECT ${idText(left, 'c.tenant_id')} FROM event_chains AS c WHERE
+                NOT EXISTS (SELECT 1 FROM event_seals AS s WHERE s.tenant_id = c.tenant_id
+                            AND s.number = c.number AND s.hash = c.hash)
+                OR EXISTS (SELECT 1 FROM event_seals AS s WHERE s.tenant_id = c.tenant_id
+                           AND s.number > c.number)`],
     ];
     if (!left.sqlite) return common;
     return [
         ...common,
+        ['an event was committed without its seal', `SELECT ${idText(left, 'event_id')} FROM unsealed_events`],
         ['the file is damaged', 'SELECT * FROM pragma_integrity_check WHERE integrity_check <> \'ok\''],
         ['a reference leads nowhere', 'SELECT * FROM pragma_foreign_key_check'],
         ['the index of texts has lost or kept a row',
@@ -513,12 +529,18 @@ function recounts(left: Left): string {
             `${live} AND follow_up_due IS NOT NULL AND follow_up_assignee IS NOT NULL`),
         "SELECT 'customers:', count(*) FROM customers WHERE deleted_at IS NULL",
         by('customers.status', 'status', 'FROM customers WHERE deleted_at IS NULL'),
+        by('events.timeline', idText(left, 'timeline_id'),
+            'FROM contact_events WHERE timeline_id IS NOT NULL AND visible_to_agent AND NOT expired'),
+        by('events.client', idText(left, 'timeline_id'),
+            'FROM contact_events WHERE timeline_id IS NOT NULL AND visible_to_client AND NOT expired'),
+        by('events.session', idText(left, 'session_id'),
+            'FROM contact_events WHERE session_id IS NOT NULL AND visible_to_agent AND NOT expired'),
     ].join(' UNION ALL ');
 }
 
 function totals(text: string): Record<string, number> {
     const pairs = lines(text).map((line) => line.split('|') as [string, string]);
-    const known = pairs.filter(([name, n]) => /^(interactions|customers)[.:]/.test(name) && n !== '0');
+    const known = pairs.filter(([name, n]) => /^(interactions|customers|events)[.:]/.test(name) && n !== '0');
     return Object.fromEntries(known.map(([name, n]): [string, number] => [plain(name), Number(n)]).sort());
 }
 

@@ -96,6 +96,20 @@ export async function psql(url: string, sql: string): Promise<string> {
     return stdout.trim();
 }
 
+/** A transaction by hand: what `sql` changed and locked stays so until `commit`. */
+export async function holdOpen(url: string, sql: string): Promise<{ commit: () => Promise<void> }> {
+    const session = new Process(join(postgresBin(), 'psql'), ['--no-psqlrc', '-qAt', '-v', 'ON_ERROR_STOP=1', '-d', url]);
+    session.child.stdin!.write(`BEGIN;\n${sql};\n\\echo held\n`);
+    await session.firstLine(10_000);
+    return {
+        commit: async () => {
+            session.child.stdin!.end('COMMIT;\n');
+            const { code, stderr } = await session.finished;
+            if (code !== 0) throw new Error(stderr);
+        },
+    };
+}
+
 /** A fresh, empty database in the run's cluster. */
 export async function createDatabase(): Promise<string> {
     const name = `t_${randomBytes(8).toString('hex')}`;

@@ -24,8 +24,9 @@ const jsDir = join(outDir, 'js');
 
 const sanitizers = {
     ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
+    LSAN_OPTIONS: `suppressions=${join(process.cwd(), 'tests/leaks.txt')}:print_suppressions=0`,
     UBSAN_OPTIONS: 'print_stacktrace=1',
-    TSAN_OPTIONS: 'second_deadlock_stack=1',
+    TSAN_OPTIONS: `second_deadlock_stack=1:suppressions=${join(process.cwd(), 'tests/races.txt')}`,
 };
 
 /** Programs that speak TAP: cmocka's and the replays of corpora. */
