@@ -5,6 +5,7 @@
 -- checks that both sides fill the same columns and totals. Each client has a shard of the
 -- kept totals for itself, as the server's connections do; numbers come from a sequence, as
 -- the server's from blocks that a node reserves. New ids begin with the time, as UUIDv7 do.
+-- What the sealer does afterwards, in transactions of its own, it leaves out.
 -- (pgbench takes a colon before a letter for a variable, within quotes too.)
 \set customer random(:first, :last)
 \set company 1 + :customer % :companies
@@ -12,6 +13,7 @@
 \set age random(0, 3599)
 \set interaction_end random(1, 9000000000000000000)
 \set event_end random(1, 9000000000000000000)
+\set salt_end random(1, 9000000000000000000)
 \startpipeline
 BEGIN;
 SELECT id, name, company_id, status, last_contacted_at, last_contact_method, contact_count,
@@ -43,7 +45,7 @@ INSERT INTO interactions (
 INSERT INTO contact_events (
     tenant_id, id, contact_id, interaction_id, event_type, category, priority, title, payload,
     source, triggered_by, is_realtime, delivered, read, visible_to_client, visible_to_agent,
-    occurred_at, created_at
+    occurred_at, created_at, salt, timeline_id, expired
 ) VALUES (
     CAST(:tenant AS uuid),
     CAST(lpad(to_hex(CAST(extract(epoch FROM now()) * 1000 AS bigint)), 12, '0')
@@ -52,8 +54,20 @@ INSERT INTO contact_events (
     CAST(lpad(to_hex(CAST(extract(epoch FROM now()) * 1000 AS bigint)), 12, '0')
          || lpad(CAST(:interaction_end AS text), 20, '0') AS uuid),
     :event_type, :category, :priority, :title, :payload, :source, CAST(:actor AS uuid), false,
-    false, false, false, true, now(), now()
+    false, false, false, true, now(), now(),
+    decode(lpad(CAST(:salt_end AS text), 32, '0'), 'hex'),
+    CAST('01990000-0000-7000-8000-' || lpad(CAST(:customer AS text), 12, '0') AS uuid), false
 );
+INSERT INTO unsealed_events (tenant_id, event_id, content_hash, timeline_id)
+VALUES (CAST(:tenant AS uuid),
+    CAST(lpad(to_hex(CAST(extract(epoch FROM now()) * 1000 AS bigint)), 12, '0')
+         || lpad(CAST(:event_end AS text), 20, '0') AS uuid),
+    sha256(CAST(CAST(:payload AS text) AS bytea)),
+    CAST('01990000-0000-7000-8000-' || lpad(CAST(:customer AS text), 12, '0') AS uuid));
+INSERT INTO kept_counts (tenant_id, name, shard, n)
+VALUES (CAST(:tenant AS uuid), 'events.timeline:01990000-0000-7000-8000-'
+        || lpad(CAST(:customer AS text), 12, '0'), 0, 1)
+ON CONFLICT (tenant_id, name, shard) DO UPDATE SET n = kept_counts.n + excluded.n;
 INSERT INTO kept_counts (tenant_id, name, shard, n)
 VALUES (CAST(:tenant AS uuid), 'interactions.company:01990000-0000-7000-8001-'
         || lpad(CAST(:company AS text), 12, '0'), 0, 1)

@@ -9,11 +9,11 @@
  * `creates` works on a copy of a data file that the server made, so schema and indexes are
  * the server's, and sets the server's pragmas. It writes the rows of one interaction after
  * the other, prepared, and commits (with its fsync) after each 64: the interaction, the
- * words of its texts, the customer's summary, the event, the number, the kept totals. What
- * the rows hold is taken from the youngest interaction and its event, which came over HTTP;
- * only ids, number and times are new. NAMES are the kept totals that one interaction changes,
- * with | between them and {customer} and {company} for ids, and WORDS what the index of texts
- * has of it; bench/run sees both from the server's own work.
+ * words of its texts, the customer's summary, the event and its seal, the number, the kept
+ * totals. What the rows hold is taken from the youngest interaction and its event, which came
+ * over HTTP; only ids, number, salt, hashes and times are new. NAMES are the kept totals that one
+ * interaction changes, with | between them and {customer} and {company} for ids, and WORDS what
+ * the index of texts has of it; bench/run sees both from the server's own work.
  *
  * `lists` runs the server's own named query in a loop and reads every column.
  * `query` prints the text of a named query, and one parameter's name a line.
@@ -21,6 +21,7 @@
  * The other two print one line of JSON. */
 #include "kit/bench.h"
 
+#include "app/timeline/seal.h"
 #include "base/time.h"
 #include "db/query.h"
 
@@ -46,7 +47,10 @@ struct prototype {
 struct baseline {
     sqlite3 *db;
     struct prototype interaction, event;
-    sqlite3_stmt *begin, *commit, *summary, *number, *words, *total;
+    sqlite3_stmt *begin, *commit, *summary, *number, *words, *total, *seal, *chain;
+    struct event sealed; /* what is hashed of the event */
+    int64_t seal_number;
+    uint8_t seal_hash[HASH_BYTES]; /* of the newest seal */
     int64_t year;
     char names[1024];
     char *totals[TOTALS_MAX];
@@ -200,6 +204,44 @@ static void take_tenant(struct baseline *baseline)
     memcpy(baseline->tenant_id, sqlite3_value_blob(value), 16);
 }
 
+static struct str text_of(const struct prototype *prototype, const char *column)
+{
+    sqlite3_value *value = prototype->values[place_of(prototype, column) - 1];
+
+    if (sqlite3_value_type(value) == SQLITE_NULL)
+        return STR_NULL;
+    return (struct str){(const char *)sqlite3_value_text(value),
+                        (size_t)sqlite3_value_bytes(value)};
+}
+
+static void take_sealed(struct baseline *baseline)
+{
+    const struct prototype *event = &baseline->event;
+
+    baseline->sealed = (struct event){
+        .event_type = text_of(event, "event_type"),
+        .category = enum_value(&event_categories, text_of(event, "category")),
+        .priority = enum_value(&event_priorities, text_of(event, "priority")),
+        .title = text_of(event, "title"),
+        .payload = text_of(event, "payload"),
+        .source = enum_value(&event_sources, text_of(event, "source")),
+        .visible_to_agent = true,
+    };
+}
+
+static void take_chain(struct baseline *baseline)
+{
+    sqlite3_stmt *read =
+        prepare(baseline->db, "SELECT number, hash FROM event_chains WHERE tenant_id = ?1");
+
+    sqlite3_bind_blob(read, 1, baseline->tenant_id, 16, SQLITE_STATIC);
+    if (sqlite3_step(read) != SQLITE_ROW || sqlite3_column_bytes(read, 1) != HASH_BYTES)
+        bench_fail("the tenant has no chain");
+    baseline->seal_number = sqlite3_column_int64(read, 0);
+    memcpy(baseline->seal_hash, sqlite3_column_blob(read, 1), HASH_BYTES);
+    sqlite3_finalize(read);
+}
+
 static int64_t take_year(sqlite3 *db)
 {
     sqlite3_stmt *read =
@@ -219,9 +261,12 @@ static void prepare_creates(struct baseline *baseline, const char *words)
     sqlite3 *db = baseline->db;
 
     take_prototype(db, "interactions", "ORDER BY rowid DESC LIMIT 1", &baseline->interaction);
-    take_prototype(db, "contact_events", "WHERE interaction_id IS NOT NULL ORDER BY rowid DESC LIMIT 1",
+    take_prototype(db, "contact_events",
+                   "WHERE interaction_id IS NOT NULL ORDER BY rowid DESC LIMIT 1",
                    &baseline->event);
     take_tenant(baseline);
+    take_sealed(baseline);
+    take_chain(baseline);
     baseline->year = take_year(db);
     baseline->begin = prepare(db, "BEGIN IMMEDIATE");
     baseline->commit = prepare(db, "COMMIT");
@@ -236,6 +281,13 @@ static void prepare_creates(struct baseline *baseline, const char *words)
     baseline->total = prepare(
         db, "INSERT INTO kept_counts (tenant_id, name, shard, n) VALUES (?1, ?2, 0, ?3)"
             " ON CONFLICT (tenant_id, name, shard) DO UPDATE SET n = kept_counts.n + excluded.n");
+    baseline->seal = prepare(
+        db, "INSERT INTO event_seals (tenant_id, number, event_id, content_hash, expires_at, hash)"
+            " VALUES (?1, ?2, ?3, ?4, NULL, ?5)");
+    baseline->chain =
+        prepare(db, "UPDATE event_chains SET number = ?2, hash = ?3 WHERE tenant_id = ?1");
+    sqlite3_bind_blob(baseline->seal, 1, baseline->tenant_id, 16, SQLITE_STATIC);
+    sqlite3_bind_blob(baseline->chain, 1, baseline->tenant_id, 16, SQLITE_STATIC);
     sqlite3_bind_blob(baseline->summary, 1, baseline->tenant_id, 16, SQLITE_STATIC);
     sqlite3_bind_blob(baseline->number, 1, baseline->tenant_id, 16, SQLITE_STATIC);
     sqlite3_bind_int64(baseline->number, 2, baseline->year);
@@ -252,6 +304,40 @@ static void next_number(struct baseline *baseline, char text[NAME_MAX_BYTES])
     run(baseline->db, baseline->number);
 }
 
+static struct uuid uuid_from(const unsigned char bytes[16])
+{
+    struct uuid id;
+
+    memcpy(id.bytes, bytes, sizeof id.bytes);
+    return id;
+}
+
+/* By the server's own functions: the hashes are part of the work. */
+static void seal(struct baseline *baseline)
+{
+    const struct event *event = &baseline->sealed;
+    uint8_t text_hash[HASH_BYTES], content_hash[HASH_BYTES], hash[HASH_BYTES];
+
+    seal_text_hash(event, text_hash);
+    seal_content_hash(uuid_from(baseline->tenant_id), event, text_hash, content_hash);
+    baseline->seal_number++;
+    seal_link(baseline->seal_hash, baseline->seal_number, event->id, event->expires_at,
+              content_hash, hash);
+    memcpy(baseline->seal_hash, hash, sizeof hash);
+    sqlite3_bind_int64(baseline->seal, 2, baseline->seal_number);
+    sqlite3_bind_blob(baseline->seal, 3, event->id.bytes, 16, SQLITE_STATIC);
+    sqlite3_bind_blob(baseline->seal, 4, content_hash, HASH_BYTES, SQLITE_STATIC);
+    sqlite3_bind_blob(baseline->seal, 5, hash, HASH_BYTES, SQLITE_STATIC);
+    run(baseline->db, baseline->seal);
+}
+
+static void end_chain(struct baseline *baseline)
+{
+    sqlite3_bind_int64(baseline->chain, 2, baseline->seal_number);
+    sqlite3_bind_blob(baseline->chain, 3, baseline->seal_hash, HASH_BYTES, SQLITE_STATIC);
+    run(baseline->db, baseline->chain);
+}
+
 static void create(struct baseline *baseline, uint64_t customer)
 {
     struct prototype *interaction = &baseline->interaction, *event = &baseline->event;
@@ -260,6 +346,7 @@ static void create(struct baseline *baseline, uint64_t customer)
         now_us - now_us % 1000000 -
         (int64_t)(bench_next(&baseline->chance) % BENCH_CALL_AGE_SECONDS) * 1000000;
     unsigned char id[16], event_id[16], customer_id[16], company_id[16];
+    uint64_t salt[2];
     char number[NAME_MAX_BYTES];
 
     new_id(baseline, now_us, id);
@@ -287,12 +374,25 @@ static void create(struct baseline *baseline, uint64_t customer)
     sqlite3_bind_int64(baseline->words, 1, sqlite3_last_insert_rowid(baseline->db));
     run(baseline->db, baseline->words);
 
+    sqlite3_bind_null(event->insert, place_of(event, "row"));
     set_id(event, "id", event_id);
     set_id(event, "contact_id", customer_id);
+    set_id(event, "timeline_id", customer_id);
     set_id(event, "interaction_id", id);
     set_time(event, "occurred_at", now_us);
     set_time(event, "created_at", now_us);
+    for (int i = 0; i < 2; i++)
+        salt[i] = bench_next(&baseline->chance);
+    sqlite3_bind_blob(event->insert, place_of(event, "salt"), salt, sizeof salt, SQLITE_STATIC);
     run(baseline->db, event->insert);
+
+    baseline->sealed.id = uuid_from(event_id);
+    baseline->sealed.contact_id = uuid_from(customer_id);
+    baseline->sealed.interaction_id = uuid_from(id);
+    baseline->sealed.occurred_at = baseline->sealed.created_at = now_us;
+    baseline->sealed.salt = (struct str){(const char *)salt, sizeof salt};
+    seal(baseline);
+    baseline->sealed.salt = STR_NULL;
 }
 
 static void add_total(struct baseline *baseline, const char *name, int64_t delta)
@@ -347,6 +447,7 @@ static void creates(struct baseline *baseline, int64_t requests)
             create(baseline, customers[count]);
         }
         add_totals(baseline, customers, count);
+        end_chain(baseline);
         run(baseline->db, baseline->commit);
     }
 }
@@ -361,6 +462,8 @@ static void free_creates(struct baseline *baseline)
     sqlite3_finalize(baseline->number);
     sqlite3_finalize(baseline->words);
     sqlite3_finalize(baseline->total);
+    sqlite3_finalize(baseline->seal);
+    sqlite3_finalize(baseline->chain);
 }
 
 /* Lists */
