@@ -283,8 +283,10 @@ static enum err load_events(struct ctx *cx, struct load *load)
     cx->actor.user_name = str_of(team[1].name);
     TRY(session_start(cx, &talk, &begun));
     TRY(session_end(cx, &begun, (struct maybe_int)SOME(talk.started_at + 15 * MINUTE_US), &over));
-    for (size_t i = 0; i < COUNT_OF(events); i++)
+    for (size_t i = 0; i < COUNT_OF(events); i++) {
+        TRY(timeline_index(cx, &events[i]));
         TRY(timeline_record(cx, &events[i]));
+    }
     return OK;
 }
 

@@ -337,6 +337,7 @@ static enum err record_event(struct ctx *cx, const struct interaction *interacti
                                                .event_type = str_of(event_type),
                                                .category = CATEGORY_GENERAL,
                                                .title = str_of(title),
+                                               .description = interaction->subject,
                                                .payload = payload});
 }
 
