@@ -365,9 +365,10 @@ static enum err use_and_wait(struct ctx *cx, void *context)
 static void *come_second(void *context)
 {
     struct race *race = context;
-    struct step step = race->step;
+    struct step step;
 
     sem_wait(&race->used);
+    step = race->step;
     sem_post(&race->coming);
     race->second = store_kit_run(&race->store, TX_WRITE, show, &step);
     return NULL;
