@@ -55,43 +55,6 @@ static const struct field event_fields[] = {
     FIELD(event, expired, F_BOOL, COLUMN_ONLY),
     FIELD(event, number, F_INT, COLUMN_ONLY),
 };
-
-/* All columns, for the store. */
-static const struct field row_fields[] = {
-    FIELD(event, id, F_UUID, READ_ONLY),
-    FIELD(event, contact_id, F_UUID, NULLABLE),
-    FIELD(event, subject_type, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
-    FIELD(event, subject_id, F_UUID, NULLABLE | OMIT_NULL),
-    FIELD(event, session_id, F_UUID, NULLABLE),
-    FIELD(event, interaction_id, F_UUID, NULLABLE | OMIT_NULL),
-    FIELD(event, event_type, F_TEXT, REQUIRED | ONE_LINE, .min = 1, .max = 64),
-    FIELD(event, category, F_ENUM, REQUIRED, .names = &event_categories),
-    FIELD(event, priority, F_ENUM, 0, .names = &event_priorities),
-    FIELD(event, title, F_TEXT, NULLABLE | ONE_LINE, .max = 255),
-    FIELD(event, description, F_TEXT, NULLABLE, .max = 10000),
-    FIELD(event, payload, F_JSON, NULLABLE),
-    FIELD(event, metadata, F_JSON, NULLABLE),
-    FIELD(event, source, F_ENUM, 0, .names = &event_sources),
-    FIELD(event, triggered_by, F_UUID, NULLABLE),
-    FIELD(event, integration_source, F_TEXT, NULLABLE | OMIT_NULL | ONE_LINE, .max = 64),
-    FIELD(event, addressee_type, F_ENUM, NULLABLE | OMIT_NULL | READ_ONLY,
-          .names = &event_addressees),
-    FIELD(event, addressee_id, F_UUID, NULLABLE | OMIT_NULL),
-    FIELD(event, is_realtime, F_BOOL, 0),
-    FIELD(event, delivered, F_BOOL, READ_ONLY),
-    FIELD(event, delivered_at, F_TIME, READ_ONLY | NULLABLE),
-    FIELD(event, read, F_BOOL, READ_ONLY),
-    FIELD(event, read_at, F_TIME, READ_ONLY | NULLABLE),
-    FIELD(event, visible_to_client, F_BOOL, 0),
-    FIELD(event, visible_to_agent, F_BOOL, 0),
-    FIELD(event, expires_at, F_TIME, NULLABLE),
-    FIELD(event, occurred_at, F_TIME, 0),
-    FIELD(event, created_at, F_TIME, READ_ONLY),
-    FIELD(event, timeline_id, F_UUID, NULLABLE),
-    FIELD(event, expired, F_BOOL, 0),
-    FIELD(event, words, F_TEXT, NULLABLE),
-};
-static const struct record row_record = RECORD(event, row_fields);
 const struct record event_record = RECORD_NAMED("ContactEvent", event, event_fields);
 
 enum err timeline_count(struct ctx *cx, const struct event *event, int64_t delta)
@@ -131,7 +94,9 @@ enum err timeline_record(struct ctx *cx, struct event *event)
         event->addressee_type = ADDRESSEE_CONTACT;
     id_source_random(cx->ids, salt, SALT_BYTES);
     event->salt = (struct str){salt, SALT_BYTES};
-    TRY(db_run(cx, &sql_event_insert, ARGS_OF(&row_record, event, {"salt", v_bytes(event->salt)})));
+    TRY(db_run(cx, &sql_event_insert,
+               ARGS_OF(&event_record, event, {"salt", v_bytes(event->salt)},
+                       {"words", v_text(event->words)})));
     if (event->words.ptr)
         TRY(timeline_words_add(cx, event));
     TRY(timeline_count(cx, event, 1));
