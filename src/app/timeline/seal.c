@@ -396,37 +396,6 @@ static const struct field waiting_fields[] = {
 };
 static const struct record waiting_record = RECORD(waiting, waiting_fields);
 
-static const struct field sealed_fields[] = {
-    FIELD(event, id, F_UUID, 0),
-    FIELD(event, contact_id, F_UUID, NULLABLE),
-    FIELD(event, session_id, F_UUID, NULLABLE),
-    FIELD(event, interaction_id, F_UUID, NULLABLE),
-    FIELD(event, subject_type, F_TEXT, NULLABLE),
-    FIELD(event, subject_id, F_UUID, NULLABLE),
-    FIELD(event, event_type, F_TEXT, 0),
-    FIELD(event, category, F_ENUM, 0, .names = &event_categories),
-    FIELD(event, priority, F_ENUM, 0, .names = &event_priorities),
-    FIELD(event, title, F_TEXT, NULLABLE),
-    FIELD(event, description, F_TEXT, NULLABLE),
-    FIELD(event, payload, F_JSON, NULLABLE),
-    FIELD(event, metadata, F_JSON, NULLABLE),
-    FIELD(event, source, F_ENUM, 0, .names = &event_sources),
-    FIELD(event, triggered_by, F_UUID, NULLABLE),
-    FIELD(event, integration_source, F_TEXT, NULLABLE),
-    FIELD(event, addressee_type, F_ENUM, NULLABLE, .names = &event_addressees),
-    FIELD(event, addressee_id, F_UUID, NULLABLE),
-    FIELD(event, is_realtime, F_BOOL, 0),
-    FIELD(event, visible_to_client, F_BOOL, 0),
-    FIELD(event, visible_to_agent, F_BOOL, 0),
-    FIELD(event, expires_at, F_TIME, NULLABLE),
-    FIELD(event, occurred_at, F_TIME, 0),
-    FIELD(event, created_at, F_TIME, 0),
-    FIELD(event, salt, F_TEXT, NULLABLE),
-    FIELD(event, text_hash, F_TEXT, NULLABLE),
-    FIELD(event, timeline_id, F_UUID, NULLABLE),
-};
-const struct record sealed_event_record = RECORD_NAMED("sealed event", event, sealed_fields);
-
 /* Reads an event that was written without a hash, and gives it its salt. */
 static enum err hash_late(struct ctx *cx, const struct waiting *row, struct unsealed *out,
                           bool *found)
@@ -436,7 +405,7 @@ static enum err hash_late(struct ctx *cx, const struct waiting *row, struct unse
 
     TRY(db_find(cx, &sql_sealed_event_get,
                 ARGS({"tenant", v_uuid(row->tenant_id)}, {"id", v_uuid(row->event_id)}),
-                &sealed_event_record, &event, found));
+                &event_record, &event, found));
     if (!*found)
         return OK;
     if (event.salt.ptr == NULL && event.text_hash.ptr == NULL) {

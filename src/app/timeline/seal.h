@@ -27,10 +27,6 @@ struct unsealed {
     struct uuid timeline_id, addressee_id, subject_id; /* for the notice (db/notice.h) */
 };
 
-/* All columns of contact_events that are sealed, for a query that reads them back; with the
- * salt, the text hash of what was erased, and timeline_id. */
-extern const struct record sealed_event_record;
-
 /* Of the texts with their salt. */
 void seal_text_hash(const struct event *event, uint8_t out[HASH_BYTES]);
 /* Of an event's immutable columns, and of text_hash in the place of its texts. */

@@ -51,6 +51,8 @@ static const struct field event_fields[] = {
     FIELD(event, expires_at, F_TIME, NULLABLE),
     FIELD(event, occurred_at, F_TIME, 0),
     FIELD(event, created_at, F_TIME, READ_ONLY),
+    FIELD(event, salt, F_TEXT, NULLABLE | COLUMN_ONLY),
+    FIELD(event, text_hash, F_TEXT, NULLABLE | COLUMN_ONLY),
     FIELD(event, timeline_id, F_UUID, NULLABLE | COLUMN_ONLY),
     FIELD(event, expired, F_BOOL, COLUMN_ONLY),
     FIELD(event, number, F_INT, COLUMN_ONLY),

@@ -292,8 +292,7 @@ static enum err read_row(struct ctx *cx, void *context, void *item)
                          " visible_to_agent, expires_at, occurred_at, created_at, salt,"
                          " text_hash, timeline_id FROM contact_events"
                          " WHERE tenant_id = :tenant_id AND id = :id"),
-                ARGS({"id", v_uuid(row->event_id)}), &sealed_event_record, &row->event,
-                &row->present));
+                ARGS({"id", v_uuid(row->event_id)}), &event_record, &row->event, &row->present));
     row->redacted = row->present && row->event.salt.ptr == NULL;
     world->count++;
     return OK;

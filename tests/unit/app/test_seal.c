@@ -140,8 +140,7 @@ static enum err read_chain(struct ctx *cx, void *context)
         struct event event;
 
         must_equal(row->number, (int64_t)i + 1);
-        TRY(db_one(cx, &event_get, ARGS({"id", v_uuid(row->event_id)}), &sealed_event_record,
-                   &event));
+        TRY(db_one(cx, &event_get, ARGS({"id", v_uuid(row->event_id)}), &event_record, &event));
         must_equal(event.salt.len, (size_t)SALT_BYTES);
         seal_text_hash(&event, text);
         seal_content_hash(reading->tenant_id, &event, text, content);
