@@ -129,7 +129,7 @@ async function findings(store: Store, kills: number, byTime: boolean): Promise<s
         }
         for (const customer of scene.customers)
             await admin().post('/contact-events', { contact_id: customer, event_type: 'page_viewed', category: 'tracking', title: 'end' });
-        await all(listeners, 'end');
+        await all(listeners, 'end').catch(({ message }: Error) => faults.push(`missing: ${message}`));
         scene.stopped = true;
         for (const customer of scene.customers)
             faults.push(...await compare(admin(), customer, listeners.filter((one) => one.customer === customer), acknowledged));
