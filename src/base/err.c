@@ -77,5 +77,6 @@ void error_clear(struct error *error)
     error->code = OK;
     error->detail[0] = '\0';
     error->retry_after_s = 0;
+    error->facts = STR_NULL;
     error->fault_count = 0;
 }

@@ -40,6 +40,10 @@ struct error {
     enum err code;
     char detail[256]; /* one sentence for the caller; never holds secrets or bodies */
     int64_t retry_after_s;
+    /* What programs need to know of a conflict, or of too many: a JSON object, which stands in
+     * the answer under this name (a literal). In the request's arena; ptr NULL: nothing. */
+    const char *facts_name;
+    struct str facts;
     struct fault faults[FAULTS_MAX];
     size_t fault_count; /* may exceed FAULTS_MAX: then so many were found, and the first are kept */
 };

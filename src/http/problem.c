@@ -91,7 +91,7 @@ static void add_number(struct http_exchange *exchange, const char *name, int64_t
 }
 
 static struct str encode(const struct http_exchange *exchange, const struct kind *kind,
-                         const char *detail, const struct error *faults)
+                         const char *detail, const struct error *error)
 {
     struct buf body;
     struct json_out out;
@@ -109,26 +109,30 @@ static struct str encode(const struct http_exchange *exchange, const struct kind
     json_text(&out, str_of(detail));
     JSON_KEY(&out, "request_id");
     json_text(&out, exchange->request_id);
-    if (faults && faults->fault_count > 0) {
+    if (error && error->code == ERR_INVALID && error->fault_count > 0) {
         JSON_KEY(&out, "errors");
-        problem_faults(faults, &out);
-        if (faults->fault_count > FAULTS_MAX) {
+        problem_faults(error, &out);
+        if (error->fault_count > FAULTS_MAX) {
             JSON_KEY(&out, "errors_total");
-            json_int(&out, (int64_t)faults->fault_count);
+            json_int(&out, (int64_t)error->fault_count);
         }
+    }
+    if (error && error->facts.ptr) {
+        json_key(&out, str_of(error->facts_name));
+        json_raw(&out, error->facts);
     }
     json_object_end(&out);
     return buf_failed(&body) ? STR_NULL : buf_str(&body);
 }
 
 static void respond(struct http_exchange *exchange, const struct kind *kind, const char *detail,
-                    const struct error *faults, int64_t retry_after_s)
+                    const struct error *error)
 {
     struct http_response *response = &exchange->response;
 
     response_begin(exchange);
     response->status = kind->status;
-    response->body = encode(exchange, kind, detail, faults);
+    response->body = encode(exchange, kind, detail, error);
     if (!response->body.ptr) {
         /* Too little memory left for words: that is what went wrong, then. */
         response->status = 413;
@@ -145,7 +149,8 @@ static void respond(struct http_exchange *exchange, const struct kind *kind, con
         http_header_add(exchange, "Sec-WebSocket-Version", STR("13"));
     }
     if (response->status == 429 || response->status == 503)
-        add_number(exchange, "Retry-After", retry_after_s > 0 ? retry_after_s : 1);
+        add_number(exchange, "Retry-After",
+                   error && error->retry_after_s > 0 ? error->retry_after_s : 1);
 }
 
 void problem_respond(struct http_exchange *exchange, enum err code, const struct error *error)
@@ -157,8 +162,7 @@ void problem_respond(struct http_exchange *exchange, enum err code, const struct
         error = NULL;
     if (error && error->detail[0] && kind->code != ERR_INTERNAL)
         detail = error->detail;
-    respond(exchange, kind, detail, error && code == ERR_INVALID ? error : NULL,
-            error ? error->retry_after_s : 0);
+    respond(exchange, kind, detail, error);
 }
 
 void problem_respond_status(struct http_exchange *exchange, int status, const char *detail)
@@ -169,5 +173,5 @@ void problem_respond_status(struct http_exchange *exchange, int status, const ch
         if (kinds[i].status == status)
             kind = &kinds[i];
     }
-    respond(exchange, kind, detail ? detail : kind->detail, NULL, 0);
+    respond(exchange, kind, detail ? detail : kind->detail, NULL);
 }

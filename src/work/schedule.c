@@ -19,7 +19,7 @@ struct task {
 };
 
 static const struct task tasks[] = {
-    {"planned touches", 5, customer_count_due}, {"follow-ups due", 5, interaction_follow_ups_due},
+    {"planned touches", 5, interaction_touches_due}, {"follow-ups due", 5, interaction_follow_ups_due},
     {"expired events", 5, timeline_expire},     {"events to delete", 60, timeline_forget},
     {"expired rows", 60, janitor_sweep},
 };

@@ -204,32 +204,42 @@ struct touch {
     struct uuid interaction_id;
     struct uuid customer_id;
     bool outbound;     /* else inbound */
-    struct str method; /* the interaction type's name: "call" */
+    struct str method; /* of interaction_type_words: "call", "linkedin" */
     int64_t started_at;
 };
 
-/* The row that an interaction needs of its customer, as it was before the touch. */
+/* What an interaction needs of its customer's row. */
 struct touched {
+    struct uuid id;
     struct str name;
     struct uuid company_id;
     struct str company_name;
     int status; /* enum customer_status */
     struct maybe_int last_contacted_at;
     struct str last_contact_method;
+    int64_t contact_count;
     struct maybe_int last_response_at;
+    struct maybe_int deleted_at;
+    struct str timezone; /* ptr NULL: the tenant's */
+    /* Not of the row, and read with it, so that a touch needs no more turns: */
+    struct str tenant_timezone;
+    struct str outreach_rules; /* of the touch's method (app/outreach/policy.h); or NULL */
 };
 
-/* The customer's row, locked: for interactions that are no touch. */
-enum err customer_for_touch(struct ctx *cx, struct uuid customer_id, struct touched *out);
+/* The customer's row, locked, before anything is written: what an interaction begins with.
+ * `method` as in struct touch; STR_NULL: no rules are asked for. ERR_NOT_FOUND for a customer who
+ * is not there; aliases are not followed. */
+enum err customer_for_touch(struct ctx *cx, struct uuid customer_id, struct str method,
+                            struct touched *out);
 
-/* Counts a touch, once for each interaction, in its transaction: one read of the row, one
- * update (and the event status_changed where the status moves). A touch that starts
- * later than now is planned: it counts when customer_count_due() comes upon it.
+/* Counts a touch, once for each interaction, in its transaction: one update of the row that
+ * customer_for_touch() gave (and the event status_changed where the status moves). A touch that
+ * starts later than now is planned: it counts when customer_count_due() comes upon it.
  *   outbound: contact_count + 1; the latest start gives last_contacted_at and
  *             last_contact_method; new and enriched become contacted
- *   inbound:  last_response_at is the latest start; contacted becomes conversing
- * ERR_NOT_FOUND for a customer who is not there. `out` may be NULL. */
-enum err customer_touched(struct ctx *cx, const struct touch *touch, struct touched *out);
+ *   inbound:  last_response_at is the latest start; contacted becomes conversing */
+enum err customer_touched(struct ctx *cx, const struct touch *touch,
+                          const struct touched *customer);
 
 /* Takes a touch back: call it with what was stored, AFTER the interaction's row was
  * deleted, or was changed (then call customer_touched() with what it is now). The status
@@ -250,8 +260,11 @@ enum err customer_recount(struct ctx *cx, struct uuid customer_id);
 
 /* Counts up to `limit` planned touches whose start has passed, of all tenants, earliest
  * first; *counted says how many (call again while it equals `limit`). Several nodes may
- * do so at once: each touch counts once. For a job: cx needs no tenant. */
-enum err customer_count_due(struct ctx *cx, int64_t limit, int64_t *counted);
+ * do so at once: each touch counts once. For a job: cx needs no tenant. `then` (or NULL) is
+ * called for each that was counted, as its tenant, its customer locked. */
+enum err customer_count_due(struct ctx *cx, int64_t limit,
+                            enum err (*then)(struct ctx *cx, struct uuid interaction_id),
+                            int64_t *counted);
 /* The instant when the next planned touch is due, or TIME_END. */
 enum err customer_next_due(struct ctx *cx, int64_t *out);
 

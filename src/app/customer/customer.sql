@@ -332,8 +332,12 @@ c.id, c.name, c.company_id, c.status, c.last_contacted_at, c.last_contact_method
     c.contact_count, c.last_response_at, c.deleted_at
 
 -- query: customer_for_touch
--- With its company's name, which the interaction is answered with.
-SELECT {summary_row},
+-- With its company's name, which the interaction is answered with, and what the outreach guard
+-- needs.
+SELECT {summary_row}, c.timezone,
+    (SELECT t.timezone FROM tenants t WHERE t.id = c.tenant_id) AS tenant_timezone,
+    (SELECT p.rules FROM outreach_policies p
+     WHERE p.tenant_id = c.tenant_id AND p.method = :method) AS outreach_rules,
     (SELECT co.name FROM companies co
      WHERE co.tenant_id = c.tenant_id AND co.id = c.company_id) AS company_name
 FROM customers c
@@ -345,20 +349,23 @@ SELECT {summary_row} FROM customers c
 WHERE c.tenant_id = :tenant_id AND c.id = :id {for_update}
 
 -- query: customer_summary_save
--- Without the status: no index has to be touched.
 UPDATE customers SET last_contacted_at = :last_contacted_at,
+    last_contact_key = COALESCE(:last_contacted_at, :never),
     last_contact_method = :last_contact_method, contact_count = :contact_count,
     last_response_at = :last_response_at
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: customer_summary_save_status
 UPDATE customers SET last_contacted_at = :last_contacted_at,
+    last_contact_key = COALESCE(:last_contacted_at, :never),
     last_contact_method = :last_contact_method, contact_count = :contact_count,
     last_response_at = :last_response_at, status = :status
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: customer_last_outbound
-SELECT i.type AS method, i.started_at FROM interactions i
+SELECT CASE WHEN i.type = 'social_media' AND i.channel = 'linkedin' THEN 'linkedin'
+    ELSE i.type END AS method, i.started_at
+FROM interactions i
 WHERE i.tenant_id = :tenant_id AND i.customer_id = :customer_id AND i.deleted_at IS NULL
     AND i.direction = 'outbound' AND i.type NOT IN ('note', 'system') AND i.started_at <= :now
     AND NOT EXISTS (

@@ -2,33 +2,22 @@
 #include "app/customer/customer_index.h"
 #include "app/customer/customer_sql.h"
 
-/* What a touch reads and writes of the customer's row. */
-struct summary {
-    struct uuid id;
-    struct str name;
-    struct uuid company_id;
-    struct str company_name;
-    int status;
-    struct maybe_int last_contacted_at;
-    struct str last_contact_method;
-    int64_t contact_count;
-    struct maybe_int last_response_at;
-    struct maybe_int deleted_at;
-};
-
 static const struct field summary_fields[] = {
-    FIELD(summary, id, F_UUID, 0),
-    FIELD(summary, name, F_TEXT, 0),
-    FIELD(summary, company_id, F_UUID, NULLABLE),
-    FIELD(summary, company_name, F_TEXT, NULLABLE),
-    FIELD(summary, status, F_ENUM, 0, .names = &customer_statuses),
-    FIELD(summary, last_contacted_at, F_TIME, NULLABLE),
-    FIELD(summary, last_contact_method, F_TEXT, NULLABLE),
-    FIELD(summary, contact_count, F_INT, 0),
-    FIELD(summary, last_response_at, F_TIME, NULLABLE),
-    FIELD(summary, deleted_at, F_TIME, NULLABLE),
+    FIELD(touched, id, F_UUID, 0),
+    FIELD(touched, name, F_TEXT, 0),
+    FIELD(touched, company_id, F_UUID, NULLABLE),
+    FIELD(touched, company_name, F_TEXT, NULLABLE),
+    FIELD(touched, status, F_ENUM, 0, .names = &customer_statuses),
+    FIELD(touched, last_contacted_at, F_TIME, NULLABLE),
+    FIELD(touched, last_contact_method, F_TEXT, NULLABLE),
+    FIELD(touched, contact_count, F_INT, 0),
+    FIELD(touched, last_response_at, F_TIME, NULLABLE),
+    FIELD(touched, deleted_at, F_TIME, NULLABLE),
+    FIELD(touched, timezone, F_TEXT, NULLABLE),
+    FIELD(touched, tenant_timezone, F_TEXT, NULLABLE),
+    FIELD(touched, outreach_rules, F_TEXT, NULLABLE),
 };
-static const struct record summary_record = RECORD(summary, summary_fields);
+static const struct record summary_record = RECORD(touched, summary_fields);
 
 /* A row of planned_touches; and the latest touch of a kind, which has fewer columns. */
 struct planned {
@@ -45,37 +34,27 @@ static const struct field planned_fields[] = {
 };
 static const struct record planned_record = RECORD(planned, planned_fields);
 
-static void tell(const struct summary *row, struct touched *out)
+static enum err lock(struct ctx *cx, struct uuid customer_id, struct touched *out)
 {
-    if (out)
-        *out = (struct touched){.name = row->name,
-                                .company_id = row->company_id,
-                                .company_name = row->company_name,
-                                .status = row->status,
-                                .last_contacted_at = row->last_contacted_at,
-                                .last_contact_method = row->last_contact_method,
-                                .last_response_at = row->last_response_at};
-}
-
-static enum err lock(struct ctx *cx, const struct query *query, struct uuid customer_id,
-                     struct summary *out)
-{
-    return db_one(cx, query, ARGS({"id", v_uuid(customer_id)}), &summary_record, out);
+    return db_one(cx, &sql_customer_summary_lock, ARGS({"id", v_uuid(customer_id)}),
+                  &summary_record, out);
 }
 
 /* Writes what differs, and what follows from a new status. */
-static enum err save(struct ctx *cx, const struct summary *before, const struct summary *after)
+static enum err save(struct ctx *cx, const struct touched *before, const struct touched *after)
 {
+    const struct args args = ARGS_OF(&summary_record, after, {"never", v_time(TIME_MIN_US)});
+
     if (before->status == after->status)
-        return db_run(cx, &sql_customer_summary_save, ARGS_OF(&summary_record, after));
-    TRY(db_run(cx, &sql_customer_summary_save_status, ARGS_OF(&summary_record, after)));
+        return db_run(cx, &sql_customer_summary_save, args);
+    TRY(db_run(cx, &sql_customer_summary_save_status, args));
     if (!after->deleted_at.set) /* else no list has it */
         TRY(customer_index_status(cx, before->status, after->status));
     return customer_status_event(cx, after->id, before->status, after->status);
 }
 
 /* True where it is a later response than those before it. */
-static bool add_response(struct summary *row, int64_t at)
+static bool add_response(struct touched *row, int64_t at)
 {
     const int status = row->status;
     const bool later = !row->last_response_at.set || at > row->last_response_at.value;
@@ -87,7 +66,7 @@ static bool add_response(struct summary *row, int64_t at)
     return later || status != row->status;
 }
 
-static void add_outbound(struct summary *row, const struct touch *touch)
+static void add_outbound(struct touched *row, const struct touch *touch)
 {
     row->contact_count++;
     if (!row->last_contacted_at.set || touch->started_at >= row->last_contacted_at.value) {
@@ -98,9 +77,9 @@ static void add_outbound(struct summary *row, const struct touch *touch)
         row->status = CUSTOMER_CONTACTED;
 }
 
-static enum err count(struct ctx *cx, const struct summary *row, const struct touch *touch)
+static enum err count(struct ctx *cx, const struct touched *row, const struct touch *touch)
 {
-    struct summary after = *row;
+    struct touched after = *row;
 
     if (touch->outbound)
         add_outbound(&after, touch);
@@ -109,23 +88,19 @@ static enum err count(struct ctx *cx, const struct summary *row, const struct to
     return save(cx, row, &after);
 }
 
-enum err customer_for_touch(struct ctx *cx, struct uuid customer_id, struct touched *out)
+enum err customer_for_touch(struct ctx *cx, struct uuid customer_id, struct str method,
+                            struct touched *out)
 {
-    struct summary row = {0};
-
-    TRY(lock(cx, &sql_customer_for_touch, customer_id, &row));
-    tell(&row, out);
-    return OK;
+    return db_one(cx, &sql_customer_for_touch,
+                  ARGS({"id", v_uuid(customer_id)}, {"method", v_text(method)}), &summary_record,
+                  out);
 }
 
-enum err customer_touched(struct ctx *cx, const struct touch *touch, struct touched *out)
+enum err customer_touched(struct ctx *cx, const struct touch *touch,
+                          const struct touched *customer)
 {
-    struct summary row = {0};
-
-    TRY(lock(cx, &sql_customer_for_touch, touch->customer_id, &row));
-    tell(&row, out);
     if (touch->started_at <= cx->now_us)
-        return count(cx, &row, touch);
+        return count(cx, customer, touch);
     return db_run(cx, &sql_planned_touch_insert,
                   ARGS({"interaction_id", v_uuid(touch->interaction_id)},
                        {"customer_id", v_uuid(touch->customer_id)},
@@ -143,7 +118,7 @@ static enum err latest(struct ctx *cx, const struct query *query, struct uuid cu
                    &there);
 }
 
-static enum err find_last_response(struct ctx *cx, struct summary *row)
+static enum err find_last_response(struct ctx *cx, struct touched *row)
 {
     struct planned inbound, answer;
 
@@ -170,14 +145,14 @@ static bool is_at(struct maybe_int time, int64_t us)
 
 enum err customer_untouched(struct ctx *cx, const struct touch *touch)
 {
-    struct summary row = {0}, after;
+    struct touched row = {0}, after;
     struct planned planned = {0};
     bool there;
 
     TRY(take_planned(cx, touch->interaction_id, &planned, &there));
     if (there) /* it had not been counted yet */
         return OK;
-    TRY(lock(cx, &sql_customer_summary_lock, touch->customer_id, &row));
+    TRY(lock(cx, touch->customer_id, &row));
     after = row;
     if (touch->outbound) {
         after.contact_count -= after.contact_count > 0;
@@ -198,18 +173,18 @@ enum err customer_untouched(struct ctx *cx, const struct touch *touch)
 
 enum err customer_responded(struct ctx *cx, struct uuid customer_id, int64_t response_at)
 {
-    struct summary row = {0}, after;
+    struct touched row = {0}, after;
 
-    TRY(lock(cx, &sql_customer_summary_lock, customer_id, &row));
+    TRY(lock(cx, customer_id, &row));
     after = row;
     return add_response(&after, response_at) ? save(cx, &row, &after) : OK;
 }
 
 enum err customer_unresponded(struct ctx *cx, struct uuid customer_id, int64_t response_at)
 {
-    struct summary row = {0}, after;
+    struct touched row = {0}, after;
 
-    TRY(lock(cx, &sql_customer_summary_lock, customer_id, &row));
+    TRY(lock(cx, customer_id, &row));
     if (!is_at(row.last_response_at, response_at))
         return OK;
     after = row;
@@ -219,10 +194,10 @@ enum err customer_unresponded(struct ctx *cx, struct uuid customer_id, int64_t r
 
 enum err customer_recount(struct ctx *cx, struct uuid customer_id)
 {
-    struct summary row = {0}, after;
+    struct touched row = {0}, after;
     struct planned last;
 
-    TRY(lock(cx, &sql_customer_summary_lock, customer_id, &row));
+    TRY(lock(cx, customer_id, &row));
     after = row;
     TRY(db_int(cx, &sql_customer_count_outbound, ARGS({"customer_id", v_uuid(customer_id)}),
                &after.contact_count));
@@ -233,22 +208,26 @@ enum err customer_recount(struct ctx *cx, struct uuid customer_id)
     return save(cx, &row, &after);
 }
 
-static enum err count_planned(struct ctx *cx, const struct planned *due)
+static enum err count_planned(struct ctx *cx, const struct planned *due,
+                              enum err (*then)(struct ctx *cx, struct uuid interaction_id))
 {
     const struct touch touch = {due->interaction_id, due->customer_id, due->outbound, due->method,
                                 due->started_at.value};
-    struct summary row = {0};
+    struct touched row = {0};
     struct planned taken = {0};
     bool there;
 
     TRY(take_planned(cx, due->interaction_id, &taken, &there));
     if (!there) /* another node was first */
         return OK;
-    TRY(lock(cx, &sql_customer_summary_lock, taken.customer_id, &row));
-    return count(cx, &row, &touch);
+    TRY(lock(cx, taken.customer_id, &row));
+    TRY(count(cx, &row, &touch));
+    return then ? then(cx, due->interaction_id) : OK;
 }
 
-enum err customer_count_due(struct ctx *cx, int64_t limit, int64_t *counted)
+enum err customer_count_due(struct ctx *cx, int64_t limit,
+                            enum err (*then)(struct ctx *cx, struct uuid interaction_id),
+                            int64_t *counted)
 {
     const struct actor caller = cx->actor;
     struct list due;
@@ -259,7 +238,7 @@ enum err customer_count_due(struct ctx *cx, int64_t limit, int64_t *counted)
         const struct planned *one = LIST_AT(due, struct planned, i);
 
         cx->actor = (struct actor){.tenant_id = one->tenant_id};
-        result = count_planned(cx, one);
+        result = count_planned(cx, one, then);
     }
     cx->actor = caller;
     *counted = (int64_t)due.count;

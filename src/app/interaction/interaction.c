@@ -216,6 +216,14 @@ static void settle_type(struct interaction *interaction)
         interaction->channel = STR("linkedin");
 }
 
+int interaction_method(const struct interaction *interaction)
+{
+    const bool linkedin =
+        interaction->type == TYPE_SOCIAL_MEDIA && str_is(interaction->channel, "linkedin");
+
+    return linkedin ? TYPE_LINKEDIN : interaction->type;
+}
+
 struct maybe_int interaction_due(const struct interaction *interaction)
 {
     if (!interaction->follow_up_required || interaction->follow_up_completed_at.set)
@@ -239,7 +247,8 @@ static struct touch touch_of(const struct interaction *interaction)
     return (struct touch){.interaction_id = interaction->id,
                           .customer_id = interaction->customer_id,
                           .outbound = interaction->direction == DIRECTION_OUTBOUND,
-                          .method = str_of(enum_name(&interaction_types, interaction->type)),
+                          .method = str_of(enum_name(&interaction_type_words,
+                                                     interaction_method(interaction))),
                           .started_at = interaction->started_at};
 }
 
@@ -248,20 +257,12 @@ static enum err by_field(struct ctx *cx, enum err result, const char *field)
     return result == ERR_NOT_FOUND ? no_such(cx, field) : result;
 }
 
-/* Counts it in the customer's summary, or only locks the customer. */
-static enum err count_touch(struct ctx *cx, const struct interaction *interaction,
-                            struct touched *customer)
+/* Locks the customer, who becomes whom the id leads to. */
+static enum err hold_customer(struct ctx *cx, struct interaction *interaction,
+                              struct touched *customer)
 {
-    const struct touch touch = touch_of(interaction);
-
-    return is_touch(interaction) ? customer_touched(cx, &touch, customer)
-                                 : customer_for_touch(cx, interaction->customer_id, customer);
-}
-
-/* The same, and the customer becomes whom the id leads to. */
-static enum err add_touch(struct ctx *cx, struct interaction *interaction, struct touched *customer)
-{
-    enum err result = count_touch(cx, interaction, customer);
+    const struct str method = touch_of(interaction).method;
+    enum err result = customer_for_touch(cx, interaction->customer_id, method, customer);
 
     for (int i = 0; i < FOLLOW_TRIES && result == ERR_NOT_FOUND; i++) {
         const struct uuid before = interaction->customer_id;
@@ -270,24 +271,34 @@ static enum err add_touch(struct ctx *cx, struct interaction *interaction, struc
         if (uuid_equal(before, interaction->customer_id))
             break;
         error_clear(cx->error);
-        result = count_touch(cx, interaction, customer);
+        result = customer_for_touch(cx, interaction->customer_id, method, customer);
     }
     return by_field(cx, result, "customer_id");
+}
+
+/* Counts it in the customer's summary. */
+static enum err add_touch(struct ctx *cx, const struct interaction *interaction,
+                          const struct touched *customer)
+{
+    const struct touch touch = touch_of(interaction);
+
+    return is_touch(interaction) ? customer_touched(cx, &touch, customer) : OK;
 }
 
 static enum err move_touch(struct ctx *cx, const struct interaction *before,
                            const struct interaction *after)
 {
-    const struct touch old = touch_of(before), touch = touch_of(after);
+    const struct touch old = touch_of(before);
+    struct touched customer;
 
     if (before->type == after->type && before->direction == after->direction &&
         before->started_at == after->started_at)
         return OK;
     if (is_touch(before))
         TRY(customer_untouched(cx, &old));
-    if (is_touch(after))
-        TRY(by_field(cx, customer_touched(cx, &touch, NULL), "customer_id"));
-    return OK;
+    TRY(by_field(cx, customer_for_touch(cx, after->customer_id, STR_NULL, &customer),
+                 "customer_id"));
+    return add_touch(cx, after, &customer);
 }
 
 static enum err count_id(struct ctx *cx, const char *list, struct uuid key, int64_t delta)
@@ -418,6 +429,7 @@ enum err interaction_create(struct ctx *cx, const struct interaction *in, struct
     if (made.follow_up_required && uuid_is_none(made.follow_up_assignee))
         made.follow_up_assignee = made.created_by;
     made.follow_up_due = interaction_due(&made);
+    TRY(hold_customer(cx, &made, &customer));
     TRY(add_touch(cx, &made, &customer));
     made.customer_name = customer.name;
     default_company(&customer, &made, &checked);
@@ -436,6 +448,18 @@ enum err interaction_create(struct ctx *cx, const struct interaction *in, struct
                                 {"outcome", v_enum(&outcomes, made.outcome)},
                                 {"subject", v_text(made.subject)},
                                 {"started_at", v_time(made.started_at)}));
+}
+
+static enum err count_due(struct ctx *cx, struct uuid interaction_id)
+{
+    (void)cx;
+    (void)interaction_id;
+    return OK;
+}
+
+enum err interaction_touches_due(struct ctx *cx, int64_t limit, int64_t *done)
+{
+    return customer_count_due(cx, limit, count_due, done);
 }
 
 enum err interaction_get(struct ctx *cx, struct uuid id, struct interaction *out)
@@ -680,15 +704,17 @@ enum err interaction_delete(struct ctx *cx, const struct interaction *current)
 
 enum err interaction_restore(struct ctx *cx, struct uuid id, struct interaction *out)
 {
+    struct touched customer;
     enum err result;
 
     TRY(interaction_get_any_locked(cx, id, out));
     if (!out->deleted_at.set)
         return OK;
-    result = add_touch(cx, out, NULL);
+    result = hold_customer(cx, out, &customer);
     if (result == ERR_NOT_FOUND)
         return error_set(cx->error, ERR_CONFLICT, "Its customer is deleted: restore them first.");
     TRY(result);
+    TRY(add_touch(cx, out, &customer));
     if (!uuid_is_none(out->parent_interaction_id)) {
         result = check_chunk(cx, out);
         if (result == ERR_NOT_FOUND)

@@ -109,6 +109,12 @@ struct interaction {
     struct list sentiment_keywords;          /* struct str */
     struct str sentiment_engine;
 
+    /* Kept for outreach: the method (of interaction_type_words) under which the guard counts it,
+     * 0 where it does not; what the customer was before it (enum customer_status, 0: not known);
+     * and the day under which analytics counts it as an attempt (app/analytics/attempts.h). */
+    int guarded_as, lead_status;
+    struct maybe_int attempt_day;
+
     int64_t version;
     int64_t created_at, updated_at;
     struct maybe_int deleted_at;
@@ -117,6 +123,10 @@ struct interaction {
     struct str customer_name, company_name, created_by_name;
 };
 
+/* By which method it is a touch, of interaction_type_words: its type, but a message on LinkedIn
+ * is TYPE_LINKEDIN. */
+int interaction_method(const struct interaction *interaction);
+
 /* The columns, and the names that come with the row. */
 extern const struct record interaction_row_record;
 /* The family of seed 000: /interactions and /customer-mgmt/interactions. */
@@ -124,7 +134,7 @@ extern const struct record interaction_record;
 
 /* --- One --------------------------------------------------------------------------------- */
 
-/* Logs one: at least customer_id, type, direction and started_at. Defaults: company_id the
+/* Logs one that has happened: at least customer_id, type, direction and started_at. Defaults: company_id the
  * customer's; created_by the actor; follow_up_assignee, where a follow-up is required, the
  * creator. The id, number and version are made here.
  *   ERR_INVALID    ended_at before started_at; a chunk beyond total_chunks, without a number,
@@ -132,8 +142,29 @@ extern const struct record interaction_record;
  *                  follow-up for a user who is deactivated (`inactive`; also in what follows)
  *   ERR_NOT_FOUND  an id in it (the detail names the field)
  *   ERR_CONFLICT   the external_id or the chunk's number is taken
- * The row is not read again: *out is what is known. */
+ * The row is not read again: *out is what is known. The outreach guard never refuses it: what
+ * breaks the policy is flagged on the timeline (app/outreach/guard.h). So it is with edits. */
 enum err interaction_create(struct ctx *cx, const struct interaction *in, struct interaction *out);
+
+/* Logs one, unless the outreach guard is against it. */
+struct override {
+    bool given;
+    struct str reason; /* needed where it is given */
+};
+/* As interaction_create(), and ERR_TOO_MANY where the guard blocks it, ERR_CONFLICT where it
+ * warns, with the facts, unless the override is given and the actor may (see guard.h); then the
+ * event outreach_override tells of it. ERR_INVALID: an override without a reason, a reason
+ * without an override. */
+enum err interaction_attempt(struct ctx *cx, const struct interaction *in,
+                             const struct override *override, struct interaction *out);
+
+/* The customer answered it, or did not after all. `response_at` not set: now. The summary, the
+ * lead's status and the response times follow; a later word corrects an earlier one.
+ *   ERR_INVALID  response_at in the future, before started_at (by whole seconds), or given
+ *                though not responded
+ *   ERR_CONFLICT it is no outbound touch */
+enum err interaction_set_response(struct ctx *cx, const struct interaction *current, bool responded,
+                                  struct maybe_int response_at, struct interaction *out);
 
 /* Locks on PostgreSQL always come in one order, so that writes wait for each other and never
  * in a ring: customers by id, then their interactions. Who creates several in one transaction
@@ -180,6 +211,12 @@ enum err interaction_restore(struct ctx *cx, struct uuid id, struct interaction 
  * "interactions.customer", ".company", ".type", ".created_by", ".session", ".follow_up"
  * (key ""; pending ones) and ".follow_up_assignee". For who moves rows by other ways. */
 enum err interaction_count(struct ctx *cx, const struct interaction *row, int64_t delta);
+
+/* Planned touches whose start has passed: customer_count_due() and, of outbound ones, analytics. */
+enum err interaction_touches_due(struct ctx *cx, int64_t limit, int64_t *done);
+/* Goes on through the interactions of tenants that attempts_recount_later() named: up to `limit`
+ * rows; *done says how many. Several nodes may do so at once. For a job: cx needs no tenant. */
+enum err interaction_recount(struct ctx *cx, int64_t limit, int64_t *done);
 
 /* --- Follow-ups --------------------------------------------------------------------------- */
 

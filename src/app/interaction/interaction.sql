@@ -7,7 +7,7 @@ i.id, i.interaction_number, i.external_id, i.customer_id, i.company_id, i.sessio
     i.follow_up_assignee, i.follow_up_completed_at, i.follow_up_snoozed_until, i.follow_up_due,
     i.follow_up_notified, i.responded, i.response_at, i.metadata, i.location, i.project_id,
     i.task_id, i.parent_interaction_id, i.chunk_number, i.total_chunks, i.sentiment_label,
-    i.sentiment_score, i.version, i.created_at, i.updated_at, i.deleted_at,
+    i.sentiment_score, i.guarded_as, i.lead_status, i.attempt_day, i.version, i.created_at, i.updated_at, i.deleted_at,
     c.name AS customer_name, co.name AS company_name, u.name AS created_by_name
 
 -- fragment: rest
@@ -63,7 +63,7 @@ INSERT INTO interactions (
     total_chunks, content_format, content_mime_type, content_size_bytes, content_object_bucket,
     content_object_key, content_sha256, content_summary, transcript_text, transcript_confidence,
     transcript_engine, sentiment_label, sentiment_score, sentiment_keywords, sentiment_engine,
-    words, version, created_at, updated_at
+    guarded_as, lead_status, attempt_day, words, version, created_at, updated_at
 ) VALUES (
     :tenant_id, :id, :interaction_number, :external_id, :customer_id, :company_id, :session_id,
     :created_by, :type, :direction, :channel, :outcome, :subject, :description, :participants,
@@ -75,7 +75,7 @@ INSERT INTO interactions (
     :content_object_bucket, :content_object_key, :content_sha256, :content_summary,
     :transcript_text, :transcript_confidence, :transcript_engine, :sentiment_label,
     :sentiment_score, :sentiment_keywords, :sentiment_engine,
-    CAST(CAST(:words AS text) AS tsvector), 1, :now, :now
+    :guarded_as, :lead_status, :attempt_day, CAST(CAST(:words AS text) AS tsvector), 1, :now, :now
 )
 ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
 
@@ -89,7 +89,8 @@ UPDATE interactions SET
     follow_up_completed_at = :follow_up_completed_at,
     follow_up_snoozed_until = :follow_up_snoozed_until, follow_up_due = :follow_up_due,
     follow_up_notified = :follow_up_notified, metadata = :metadata, location = :location,
-    project_id = :project_id, task_id = :task_id, version = version + 1, updated_at = :now
+    project_id = :project_id, task_id = :task_id, responded = :responded,
+    response_at = :response_at, guarded_as = :guarded_as, attempt_day = :attempt_day, version = version + 1, updated_at = :now
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: interaction_mark_deleted

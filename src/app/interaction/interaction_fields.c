@@ -1,4 +1,5 @@
 /* What an interaction is made of: its columns, and the names that seed 000 gives them. */
+#include "app/customer/customer.h"
 #include "app/interaction/interaction_parts.h"
 
 #define TYPE_NAMES                                                                                 \
@@ -83,6 +84,9 @@ static const struct field row_fields[] = {
     FIELD(interaction, sentiment_score, F_REAL, NULLABLE),
     FIELD(interaction, sentiment_keywords, F_LIST, 0, .of = F_TEXT),
     FIELD(interaction, sentiment_engine, F_TEXT, NULLABLE),
+    FIELD(interaction, guarded_as, F_ENUM, NULLABLE, .names = &interaction_type_words),
+    FIELD(interaction, lead_status, F_ENUM, NULLABLE, .names = &customer_statuses),
+    FIELD(interaction, attempt_day, F_INT, NULLABLE),
     FIELD(interaction, version, F_INT, 0),
     FIELD(interaction, created_at, F_TIME, 0),
     FIELD(interaction, updated_at, F_TIME, 0),

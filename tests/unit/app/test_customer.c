@@ -136,10 +136,10 @@ static enum err ask_planned(struct ctx *cx, struct people *people)
     assert_summary(cx, people, CUSTOMER_NEW, 0, 0, 0);
     TRY(customer_next_due(cx, &due));
     assert_int_equal(due, NOW_US + 1000);
-    TRY(customer_count_due(cx, 10, &counted));
+    TRY(customer_count_due(cx, 10, NULL, &counted));
     assert_int_equal(counted, 0);
     cx->now_us = NOW_US + 1000;
-    TRY(customer_count_due(cx, 10, &counted));
+    TRY(customer_count_due(cx, 10, NULL, &counted));
     assert_int_equal(counted, 1);
     assert_true(uuid_equal(cx->actor.tenant_id, people->tenant_id));
     assert_summary(cx, people, CUSTOMER_CONTACTED, 1, NOW_US + 1000, 0);
@@ -165,7 +165,7 @@ static enum err ask_planned_and_deleted(struct ctx *cx, struct people *people)
     TRY(customer_get_locked(cx, people->customer_id, &current));
     TRY(customer_delete(cx, &current));
     cx->now_us = NOW_US + 1000;
-    TRY(customer_count_due(cx, 10, &counted));
+    TRY(customer_count_due(cx, 10, NULL, &counted));
     assert_int_equal(counted, 1);
     return OK;
 }

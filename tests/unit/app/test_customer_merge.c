@@ -111,7 +111,7 @@ static enum err count_due(struct ctx *cx, struct people *people)
     int64_t counted = 0;
 
     (void)people;
-    return customer_count_due(cx, 100, &counted);
+    return customer_count_due(cx, 100, NULL, &counted);
 }
 
 /* The kept totals against the rows, and what the summary says. */

@@ -1,0 +1,49 @@
+/* Attempts, counted as they are written (SPEC.md §8): by day on the tenant's calendar, by method,
+ * by user and by what the lead was. An attempt is an outbound touch whose start has passed: no
+ * note, no system entry. All functions run in the caller's transaction.
+ *
+ * On SQLite a batch's changes are added up and written before its commit. On PostgreSQL they are
+ * rows of attempt_deltas, so that writers never wait for each other, and attempts_fold() adds
+ * these to attempt_counts now and then; who reads adds what is not folded yet. So what is read is
+ * exact at any time.
+ *
+ * A row belongs to the day that is stored with its interaction. When the tenant's time zone
+ * changes, a task goes through the interactions and moves them (attempts_recount_later()). */
+#ifndef APP_ANALYTICS_ATTEMPTS_H
+#define APP_ANALYTICS_ATTEMPTS_H
+
+#include "db/db.h"
+
+/* What one interaction adds. */
+struct attempt {
+    int64_t day;         /* days since 1970-01-01 */
+    int method;          /* of interaction_type_words */
+    struct uuid user_id; /* who logged it; none: not known */
+    int lead_status;     /* enum customer_status before the touch; 0: not known */
+    int64_t started_at;
+    struct maybe_int response_at; /* set: it was responded to */
+};
+
+/* The day of an instant on a zone's calendar. */
+int64_t attempt_day(struct str timezone, int64_t us);
+
+/* Adds (1) or takes back (-1) one. */
+enum err attempts_count(struct ctx *cx, const struct attempt *attempt, int sign);
+
+/* A histogram of response times in whole seconds: exact below 32 s, then 16 steps for each
+ * doubling, so that the middle of a step is at most 1/32 (3.2 %) away from what fell in it. As
+ * text: "step:count" with spaces between, by step, none of them 0. */
+#define RESPONSE_STEPS 512
+int response_step(int64_t seconds);
+double response_step_middle(int step);
+
+/* PostgreSQL: adds up to `limit` deltas to the counts; *done says how many. Several nodes may do
+ * so at once. On SQLite there are none. For a job: cx needs no tenant. */
+enum err attempts_fold(struct ctx *cx, int64_t limit, int64_t *done);
+
+/* The actor's tenant's interactions are to be gone through again, from the first one. */
+enum err attempts_recount_later(struct ctx *cx);
+/* Whether they still are. */
+enum err attempts_recounting(struct ctx *cx, bool *out);
+
+#endif
