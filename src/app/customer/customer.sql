@@ -350,14 +350,14 @@ WHERE c.tenant_id = :tenant_id AND c.id = :id {for_update}
 
 -- query: customer_summary_save
 UPDATE customers SET last_contacted_at = :last_contacted_at,
-    last_contact_key = COALESCE(:last_contacted_at, :never),
+    last_contact_key = :last_contact_key,
     last_contact_method = :last_contact_method, contact_count = :contact_count,
     last_response_at = :last_response_at
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: customer_summary_save_status
 UPDATE customers SET last_contacted_at = :last_contacted_at,
-    last_contact_key = COALESCE(:last_contacted_at, :never),
+    last_contact_key = :last_contact_key,
     last_contact_method = :last_contact_method, contact_count = :contact_count,
     last_response_at = :last_response_at, status = :status
 WHERE tenant_id = :tenant_id AND id = :id

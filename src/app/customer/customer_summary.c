@@ -43,7 +43,9 @@ static enum err lock(struct ctx *cx, struct uuid customer_id, struct touched *ou
 /* Writes what differs, and what follows from a new status. */
 static enum err save(struct ctx *cx, const struct touched *before, const struct touched *after)
 {
-    const struct args args = ARGS_OF(&summary_record, after, {"never", v_time(TIME_MIN_US)});
+    const int64_t key =
+        after->last_contacted_at.set ? after->last_contacted_at.value : TIME_MIN_US;
+    const struct args args = ARGS_OF(&summary_record, after, {"last_contact_key", v_time(key)});
 
     if (before->status == after->status)
         return db_run(cx, &sql_customer_summary_save, args);

@@ -82,17 +82,28 @@ static void assert_summary(struct ctx *cx, const struct people *people, int stat
     assert_int_equal(now.version, 1); /* summaries are no edits */
 }
 
+/* The customer's row is held, then the touch counted. `before`, if not NULL: as it was held. */
+static enum err touched(struct ctx *cx, const struct touch *touch, struct touched *before)
+{
+    struct touched held = {0};
+
+    TRY(customer_for_touch(cx, touch->customer_id, touch->method, &held));
+    if (before)
+        *before = held;
+    return customer_touched(cx, touch, &held);
+}
+
 static enum err ask_outbound(struct ctx *cx, struct people *people)
 {
     struct touch later = touch_at(people, 1, true, NOW_US - 1000);
     struct touch earlier = touch_at(people, 2, true, NOW_US - 5000);
     struct touched before = {0};
 
-    TRY(customer_touched(cx, &later, &before));
+    TRY(touched(cx, &later, &before));
     assert_int_equal(before.status, CUSTOMER_NEW);
     assert_false(before.last_contacted_at.set);
     assert_summary(cx, people, CUSTOMER_CONTACTED, 1, NOW_US - 1000, 0);
-    TRY(customer_touched(cx, &earlier, &before));
+    TRY(touched(cx, &earlier, &before));
     assert_int_equal(before.status, CUSTOMER_CONTACTED);
     assert_summary(cx, people, CUSTOMER_CONTACTED, 2, NOW_US - 1000, 0);
     return OK;
@@ -109,13 +120,13 @@ static enum err ask_inbound(struct ctx *cx, struct people *people)
     struct touch out = touch_at(people, 2, true, NOW_US - 8000);
     struct touch old = touch_at(people, 3, false, NOW_US - 9500);
 
-    TRY(customer_touched(cx, &first, NULL)); /* new stays new */
+    TRY(touched(cx, &first, NULL)); /* new stays new */
     assert_summary(cx, people, CUSTOMER_NEW, 0, 0, NOW_US - 9000);
-    TRY(customer_touched(cx, &out, NULL));
+    TRY(touched(cx, &out, NULL));
     assert_summary(cx, people, CUSTOMER_CONTACTED, 1, NOW_US - 8000, NOW_US - 9000);
-    TRY(customer_touched(cx, &old, NULL)); /* contacted moves, the later response stays */
+    TRY(touched(cx, &old, NULL)); /* contacted moves, the later response stays */
     assert_summary(cx, people, CUSTOMER_CONVERSING, 1, NOW_US - 8000, NOW_US - 9000);
-    TRY(customer_touched(cx, &out, NULL)); /* conversing does not fall back */
+    TRY(touched(cx, &out, NULL)); /* conversing does not fall back */
     assert_summary(cx, people, CUSTOMER_CONVERSING, 2, NOW_US - 8000, NOW_US - 9000);
     return OK;
 }
@@ -131,8 +142,8 @@ static enum err ask_planned(struct ctx *cx, struct people *people)
     struct touch dropped = touch_at(people, 2, true, NOW_US + 2000);
     int64_t due, counted;
 
-    TRY(customer_touched(cx, &meeting, NULL));
-    TRY(customer_touched(cx, &dropped, NULL));
+    TRY(touched(cx, &meeting, NULL));
+    TRY(touched(cx, &dropped, NULL));
     assert_summary(cx, people, CUSTOMER_NEW, 0, 0, 0);
     TRY(customer_next_due(cx, &due));
     assert_int_equal(due, NOW_US + 1000);
@@ -161,7 +172,7 @@ static enum err ask_planned_and_deleted(struct ctx *cx, struct people *people)
     struct customer current = {0};
     int64_t counted;
 
-    TRY(customer_touched(cx, &meeting, NULL));
+    TRY(touched(cx, &meeting, NULL));
     TRY(customer_get_locked(cx, people->customer_id, &current));
     TRY(customer_delete(cx, &current));
     cx->now_us = NOW_US + 1000;
@@ -211,8 +222,8 @@ static enum err ask_undone(struct ctx *cx, struct people *people)
     struct touch out = touch_at(people, 1, true, NOW_US - 1000);
     struct touch in = touch_at(people, 2, false, NOW_US - 500);
 
-    TRY(customer_touched(cx, &out, NULL));
-    TRY(customer_touched(cx, &in, NULL));
+    TRY(touched(cx, &out, NULL));
+    TRY(touched(cx, &in, NULL));
     TRY(customer_responded(cx, people->customer_id, NOW_US - 100));
     assert_summary(cx, people, CUSTOMER_CONVERSING, 1, NOW_US - 1000, NOW_US - 100);
     TRY(customer_untouched(cx, &in)); /* not the latest */
