@@ -210,6 +210,15 @@ static enum err load_interaction(struct ctx *cx, struct load *load, size_t numbe
 
     if (colleague == NULL)
         return error_set(cx->error, ERR_TOO_LARGE, "The demo does not fit in memory.");
+    /* Two of five are answered, within hours or a few days. */
+    if (in.direction == DIRECTION_OUTBOUND && number % 5 < 2 && type != TYPE_NOTE &&
+        type != TYPE_SYSTEM) {
+        const int64_t answered_us = start_us + (int64_t)(1 + number % 60) * HOUR_US;
+
+        in.responded = answered_us < cx->now_us;
+        if (in.responded)
+            in.response_at = (struct maybe_int)SOME(answered_us);
+    }
     if (type == TYPE_CALL || type == TYPE_VIDEO_CALL || type == TYPE_MEETING)
         in.ended_at =
             (struct maybe_int)SOME(start_us + (int64_t)(60 + roll(load, 2400)) * SECOND_US);
@@ -229,6 +238,45 @@ static enum err load_interaction(struct ctx *cx, struct load *load, size_t numbe
     cx->actor.user_id = load->users[user];
     cx->actor.user_name = str_of(team[user].name);
     return interaction_create(cx, &in, &made);
+}
+
+/* Two leads for the outreach guard: a mail to the first one is warned about, and one to the
+ * second is blocked. */
+static enum err load_outreach(struct ctx *cx, struct load *load)
+{
+    static const struct {
+        const char *name, *email;
+        int64_t hours_ago;
+    } leads[] = {
+        {"John Whitaker", "john.whitaker@people.example", 48},
+        {"Sarah Lindqvist", "sarah.lindqvist@people.example", 2},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(leads); i++) {
+        const struct customer in = {.name = str_of(leads[i].name),
+                                    .external_id = text(load, "demo-lead-%zu", i + 1),
+                                    .email = str_of(leads[i].email),
+                                    .owner_id = load->users[3]};
+        struct interaction mail = {.type = TYPE_EMAIL,
+                                   .direction = DIRECTION_OUTBOUND,
+                                   .channel = STR("smtp"),
+                                   .subject = STR("Quick question about your tech stack"),
+                                   .description = text(load,
+                                                       "Hi %s, I noticed that you are moving to a "
+                                                       "new ticket system. May I ask what you use "
+                                                       "for your customers' calls?",
+                                                       leads[i].name),
+                                   .started_at = cx->now_us - leads[i].hours_ago * HOUR_US};
+        struct customer lead;
+        struct interaction made;
+
+        cx->actor.user_id = load->users[2];
+        cx->actor.user_name = str_of(team[2].name);
+        TRY(customer_create(cx, &in, &lead));
+        mail.customer_id = lead.id;
+        TRY(interaction_create(cx, &mail, &made));
+    }
+    return OK;
 }
 
 /* What the timeline shows beside interactions: what other systems told, a conversation, a
@@ -316,6 +364,7 @@ static enum err load_all(void *context, struct db *db, struct id_source *ids)
         TRY(load_customer(&cx, load, i));
     for (size_t i = 0; i < INTERACTION_COUNT; i++)
         TRY(load_interaction(&cx, load, i));
+    TRY(load_outreach(&cx, load));
     return load_events(&cx, load);
 }
 
