@@ -1,12 +1,12 @@
 -- Outreach: the guard, what it looks at, and what is counted of attempts (SPEC.md §7, §8).
 
 -- How often a tenant may contact one customer by one method. `rules` is a JSON object (struct
--- outreach_rules); a method without a row has the rules that everybody begins with.
+-- outreach_rules); null, or no row: the method has the rules that everybody begins with.
 CREATE TABLE outreach_policies (
     tenant_id uuid NOT NULL REFERENCES tenants (id),
     id uuid NOT NULL,
     method {text} NOT NULL,
-    rules text NOT NULL,
+    rules text,
     version bigint NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -77,8 +77,8 @@ CREATE TABLE attempt_counts (
     response_times text NOT NULL,
     UNIQUE (tenant_id, day, method, user_id, lead_status)
 );
--- postgres
--- What is to be added to them: so that writers do not wait for each other's rows.
+-- What is to be added to them: so that writers on PostgreSQL do not wait for each other's rows. On
+-- SQLite it is empty.
 CREATE TABLE attempt_deltas (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -92,12 +92,13 @@ CREATE TABLE attempt_deltas (
     response_times text NOT NULL,
     UNIQUE (tenant_id, id)
 );
--- both
 -- Tenants whose interactions are being gone through, up to which: their calendar has changed, or
--- they were there before anything was counted.
+-- they were there before anything was counted. `again_at`: it is done, but for what other
+-- transactions may still have written by the former calendar; from then on once more.
 CREATE TABLE attempt_recounts (
     tenant_id uuid NOT NULL REFERENCES tenants (id),
     after_id uuid,
+    again_at timestamptz,
     UNIQUE (tenant_id)
 );
 INSERT INTO attempt_recounts (tenant_id, after_id)

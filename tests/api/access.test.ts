@@ -22,6 +22,8 @@ const KIND_OF_SEGMENT: Record<string, Kind> = {
     sessions: 'session', session: 'session',
     notes: 'note', keys: 'key', tokens: 'token', 'contact-events': 'event', merges: 'merge', tenants: 'tenant', imports: 'import',
 };
+/** Seed 004 calls attempts contacts here. */
+const ATTEMPT = /\/contacts\/\{id\}\/responded$/;
 /** What an id in a body or a query names, by its field. */
 const KIND_OF_FIELD: Record<string, Kind> = {
     customer_id: 'customer', ids: 'customer', customer_ids: 'customer', contact_id: 'customer', merged_id: 'customer',
@@ -36,8 +38,10 @@ const KIND_OF_FIELD: Record<string, Kind> = {
 /** Path parameters that are no ids. */
 const WORDS: Record<string, string> = {
     tag: 'vip', type: 'call', outcome: 'successful', external_id: 'own-1', email: 'nobody@access.example', key: 'tier',
-    field: 'tier', name: 'tier', status: 'new',
+    field: 'tier', name: 'tier', status: 'new', method: 'email',
 };
+/** Ids by which nothing is looked up, so that any of them will do. */
+const FREE_IDS = new Set(['campaign_id']);
 
 /** What a body needs though its schema cannot say so: by path, and by the field that has the id. */
 const ALSO_REQUIRED: [RegExp, string][] = [[/\/owner$|\/bulk\/assign$/, 'owner_id'], [/\/bulk\/tag$/, 'add']];
@@ -153,7 +157,7 @@ function kindsOfPath(path: string): (Kind | null)[] {
     return segments.flatMap((segment, i) => {
         const name = /^\{(.*)\}$/.exec(segment)?.[1];
         if (name === undefined) return [];
-        const kind = KIND_OF_SEGMENT[segments[i - 1]!];
+        const kind = ATTEMPT.test(path) ? 'interaction' : KIND_OF_SEGMENT[segments[i - 1]!];
         if (kind !== undefined && name.endsWith('id') && name !== 'external_id') return [kind];
         assert.ok(WORDS[name], `${path}: what is {${name}}? Say so in KIND_OF_SEGMENT or WORDS.`);
         return [null];
@@ -221,8 +225,12 @@ forEachStore((store) => {
         operation.body === undefined ? undefined : api.sample(operation.body, '', own);
     const ownPath = (operation: Operation): string =>
         fill(operation.path, kindsOfPath(operation.path).map((kind) => (kind === null ? null : own[kind])));
-    const send = (client: Client, operation: Operation, path: string, body: Json): Promise<Answer> =>
-        client.request(operation.method, path, body);
+    /** With what its query needs. */
+    const send = (client: Client, operation: Operation, path: string, body: Json): Promise<Answer> => {
+        const needed = operation.parameters.filter((parameter) => parameter.in === 'query' && parameter.required && !path.includes('?'));
+        const query = needed.map(({ name, schema }) => `${name}=${api.sample(schema, name, own)}`).join('&');
+        return client.request(operation.method, query === '' ? path : `${path}?${query}`, body);
+    };
 
     test('every operation names its role', () => {
         assert.ok(api.operations.length > 20);
@@ -315,6 +323,7 @@ forEachStore((store) => {
         for (const operation of api.operations) {
             if (operation.body === undefined || operation.role === 'operator') continue;
             for (const slot of api.slots(operation.body)) {
+                if (FREE_IDS.has(slot.field)) continue;
                 const kind = kindOf(slot.field);
                 const where = `${operation.method} ${operation.path} ${slot.place.join('.')}`;
                 const sendWith = (id: string): Promise<Answer> =>

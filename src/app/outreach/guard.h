@@ -5,7 +5,10 @@
  * customer was last heard of (an inbound touch by any method, or a response). So the answer to
  * somebody who has written or called is free, once by each method. A touch that lies ahead
  * counts like one that has been: windows reach both ways from `at`, so that what was logged
- * first does not depend on the order, or on two nodes' clocks.
+ * first does not depend on the order, or on two nodes' clocks: two touches are in each other's
+ * way unless a word of the customer's lies between them. One at the very instant of the word has
+ * been answered by it, as a call is that was logged as answered at once; and a response to the
+ * touch itself is no word before it.
  *
  *   blocked   another touch lies less than min_hours away, or the customer's own day (by their
  *             time zone, 23 to 25 hours) has max_per_day touches already
@@ -60,22 +63,28 @@ struct outreach_check {
     int method;
     struct str message; /* one sentence for people: "Alice emailed this lead 2 days ago." */
     struct list broken; /* int, enum outreach_limit: which limits, the blocking ones first */
-    /* Blocked: the first instant when it no longer would be, if nothing else happens. */
+    /* Blocked: the first instant when it no longer would be, if nothing else happens: no
+     * planned touch is in the way then either (but for one that was logged long after). */
     struct maybe_int retry_at;
     bool may_override; /* the actor may: warned, or a manager */
     struct outreach_limits limits;
-    struct list touches; /* struct outreach_touch within the windows, nearest first: at most … */
+    /* Unless it is allowed: struct outreach_touch within the windows, nearest first, at most … */
+    struct list touches;
 };
 #define OUTREACH_TOUCHES_MAX 20
 
 /* "decision", "method", "message", "broken", "retry_at", "may_override", "limits", "touches". */
 extern const struct record outreach_check_record;
 
-/* Decides. Reads one range of an index; where the method is not guarded, nothing. */
+/* Decides: allocates from cx->arena. Reads the two ends of one range of an index; where the method
+ * is not guarded, nothing; and for what was logged late, before the customer was heard of last,
+ * also when they were heard of around it (in what was logged within the windows). ERR_INTERNAL
+ * for rules that cannot be read. */
 enum err outreach_decide(struct ctx *cx, const struct outreach *outreach,
                          struct outreach_check *out);
 
-/* For who only asks (GET /leads/{id}/contact-check): now, without a lock. Follows aliases. */
+/* For who only asks (GET /leads/{id}/contact-check): now, without a lock. Follows aliases.
+ * ERR_NOT_FOUND for a customer who is not there. */
 enum err outreach_ask(struct ctx *cx, struct uuid customer_id, int method, struct str subject,
                       struct str body, struct outreach_check *out);
 

@@ -7,7 +7,7 @@
 #include "db/db.h"
 
 #define WARN_DAYS_MAX 365
-#define MIN_HOURS_MAX (WARN_DAYS_MAX * 24)
+#define MIN_HOURS_MAX (INT64_C(24) * WARN_DAYS_MAX)
 #define MAX_PER_DAY_MAX 20
 #define EXCEPTIONS_MAX 50
 
@@ -22,7 +22,7 @@ struct outreach_limits {
 /* Other limits for a campaign, or for whoever has a role: for `role` and those above, the
  * highest that the actor has. A campaign's goes before a role's. One of the two is named. */
 struct outreach_exception {
-    int role; /* of outreach_roles; 0: it is a campaign's */
+    int role; /* of user_roles; 0: it is a campaign's */
     struct uuid campaign_id;
     struct outreach_limits limits;
 };
@@ -35,10 +35,11 @@ struct outreach_rules {
 };
 
 struct outreach_policy {
-    struct uuid id; /* none: the default, which is no row */
-    int method;     /* of outreach_methods */
+    struct uuid id; /* none: nobody has ever written it */
+    int method;     /* of interaction_type_words */
     struct outreach_rules rules;
-    int64_t version; /* 0: the default */
+    struct str stored; /* the rules as the column holds them; STR_NULL: the default */
+    int64_t version;   /* 0: nobody has ever written it. Else it only grows, through resets too */
     struct maybe_int created_at, updated_at;
     struct uuid updated_by;
     struct str updated_by_name;
@@ -47,9 +48,7 @@ struct outreach_policy {
 /* Methods that can be guarded, by the values of interaction_type_words. Others have no policy. */
 bool outreach_has_policy(int method);
 
-/* viewer, agent, manager, admin: value 1 first. */
-extern const struct enum_names outreach_roles;
-/* guarded; 7 days, 24 hours, 1 a day; transactional messages pass; no exceptions. */
+/* Guarded; 7 days, 24 hours, 1 a day; transactional messages pass; no exceptions. */
 extern const struct outreach_rules outreach_default_rules;
 /* As a column holds them. STR_NULL gives the default. */
 enum err outreach_rules_read(struct ctx *cx, struct str rules, struct outreach_rules *out);
@@ -62,6 +61,7 @@ extern const struct record outreach_policy_record;
 
 /* All methods that can be guarded, in their order, each with its policy or the default. */
 enum err outreach_policy_list(struct ctx *cx, struct list *out);
+/* ERR_NOT_FOUND for a method that has no policy. */
 enum err outreach_policy_get(struct ctx *cx, int method, struct outreach_policy *out);
 /* The same; on PostgreSQL its row, if it has one, is locked. */
 enum err outreach_policy_get_locked(struct ctx *cx, int method, struct outreach_policy *out);
@@ -72,7 +72,8 @@ enum err outreach_policy_get_locked(struct ctx *cx, int method, struct outreach_
  *   ERR_CONFLICT another one was written at the same time */
 enum err outreach_policy_save(struct ctx *cx, const struct outreach_policy *current,
                               const struct outreach_policy *wanted, struct outreach_policy *out);
-/* Back to the default, with its event; nothing where it is that. */
+/* Back to the default, with the event outreach_policy_reset; nothing where it is that. The row
+ * and its version stay, so that an old version never names new rules. */
 enum err outreach_policy_reset(struct ctx *cx, const struct outreach_policy *current);
 
 #endif

@@ -146,23 +146,36 @@ struct str fold_key(struct arena *arena, struct str text, size_t max_bytes)
     return cut(fold_text(arena, text), max_bytes);
 }
 
-size_t fold_words(struct str folded, struct str *words, size_t max)
+bool fold_next_word(struct str *rest, struct str *word)
 {
-    size_t at = 0, begin = 0, count = 0;
+    size_t at = 0, begin = 0;
     bool inside = false;
 
-    while (count < max) {
-        size_t before = at;
-        utf8proc_int32_t point = next_point(folded, &at);
-        bool word = point >= 0 && in_word(point);
+    for (;;) {
+        const size_t before = at;
+        const utf8proc_int32_t point = next_point(*rest, &at);
+        const bool of_word = point >= 0 && in_word(point);
 
-        if (word && !inside)
+        if (of_word && !inside)
             begin = before;
-        if (!word && inside)
-            words[count++] = cut(str_slice(folded, begin, before), FOLD_WORD_MAX);
-        inside = word;
+        if (!of_word && inside) {
+            *word = str_slice(*rest, begin, before);
+            *rest = str_slice(*rest, before, rest->len);
+            return true;
+        }
+        inside = of_word;
         if (point < 0)
-            break;
+            return false;
+    }
+}
+
+size_t fold_words(struct str folded, struct str *words, size_t max)
+{
+    size_t count = 0;
+
+    while (count < max && fold_next_word(&folded, &words[count])) {
+        words[count] = cut(words[count], FOLD_WORD_MAX);
+        count++;
     }
     return count;
 }

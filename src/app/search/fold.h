@@ -24,6 +24,8 @@ struct str fold_key(struct arena *arena, struct str text, size_t max_bytes);
 /* Splits folded text into its words: runs of letters, digits and marks. Gives the count
  * (at most `max`); the words lie in `folded`. */
 size_t fold_words(struct str folded, struct str *words, size_t max);
+/* One after the other, each as long as it is: *rest is what stands behind it. False at the end. */
+bool fold_next_word(struct str *rest, struct str *word);
 
 /* Where a word may begin inside of one that is written without spaces (Chinese, Japanese,
  * Thai, …): what stands from there to the end. Nothing for other scripts. */
