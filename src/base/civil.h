@@ -1,5 +1,5 @@
 /* The proleptic Gregorian calendar as day numbers; day 0 is 1970-01-01. For time.c
- * and zone.c; others use time.h. */
+ * and zone.c, and for who counts by days; others use time.h. */
 #ifndef BASE_CIVIL_H
 #define BASE_CIVIL_H
 

@@ -85,6 +85,22 @@ static enum err authenticate(struct call *call)
     return OK;
 }
 
+/* What decoding found, and what the route's own rules find in what was decoded. */
+static enum err check_input(struct call *call)
+{
+    struct req *rq = &call->rq;
+    const struct route *route = call->entry->route;
+
+    if (call->input != OK && call->input_error)
+        *rq->cx.error = *call->input_error;
+    if (call->input != OK && call->input != ERR_INVALID)
+        return call->input;
+    decode_reset(call);
+    if (route->check && rq->body)
+        route->check(rq);
+    return call->input == OK && rq->cx.error->fault_count > 0 ? ERR_INVALID : call->input;
+}
+
 static enum err run_steps(struct call *call)
 {
     struct req *rq = &call->rq;
@@ -93,12 +109,7 @@ static enum err run_steps(struct call *call)
     if (!call->is_decoded)
         decode_request(call);
     TRY(authenticate(call));
-    if (call->input != OK) {
-        if (call->input_error)
-            *rq->cx.error = *call->input_error;
-        return call->input;
-    }
-    decode_reset(call);
+    TRY(check_input(call));
     TRY(idempotency_begin(call, &replayed));
     if (replayed)
         return OK;

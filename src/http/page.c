@@ -53,6 +53,19 @@ void page_upwards(struct page *page)
     }
 }
 
+static enum err refuse_cursor(struct error *error)
+{
+    return error_fault(error, "cursor", "bad_format", "must be the next_cursor of this list");
+}
+
+enum err page_sort(struct req *rq, uint32_t sort)
+{
+    if (rq->page.by_cursor && rq->page.sort != sort)
+        return refuse_cursor(rq->cx.error);
+    rq->page.sort = sort;
+    return OK;
+}
+
 /* ------------------------------------------------------------------ cursors */
 
 static void put_number(uint8_t *out, uint64_t number, size_t size)
@@ -105,7 +118,10 @@ bool cursor_decode(struct str text, uint32_t list_tag, struct arena *arena, stru
     size_t len;
 
     if (!base64url_decode(text, raw, sizeof(raw), &len) || len < CURSOR_HEAD + 16 ||
-        raw[0] != CURSOR_VERSION || get_number(raw + 1, 4) != list_tag)
+        raw[0] != CURSOR_VERSION)
+        return false;
+    page->sort = (uint32_t)get_number(raw + 1, 4) - list_tag;
+    if (page->sort >= PAGE_SORTS)
         return false;
     key = (struct str){(const char *)raw + CURSOR_HEAD, len - CURSOR_HEAD - 16};
     memcpy(page->cursor_id.bytes, raw + len - 16, 16);
@@ -237,7 +253,7 @@ void page_parse(struct str query, uint32_t list_tag, const struct page_size *siz
         page->offset = page->number = 0;
         page->by_cursor = cursor_decode(values[CURSOR], list_tag, arena, page);
         if (!page->by_cursor)
-            error_fault(error, "cursor", "bad_format", "must be the next_cursor of this list");
+            (void)refuse_cursor(error);
         return;
     }
     if (values[OFFSET].ptr) {

@@ -18,8 +18,9 @@ const struct page_size *page_size_of(const struct route *route);
 void page_parse(struct str query, uint32_t list_tag, const struct page_size *size, bool wants_csv,
                 struct arena *arena, struct error *error, struct page *page, struct str *rest);
 
-/* Opaque to callers; ours: a version, the list's tag, the kind and value of its sort key, the
- * id; base64url. A cursor of another list, or one that was tampered with in shape, is false. */
+/* Opaque to callers; ours: a version, the list's tag and (added to it) which of its sorts, the
+ * kind and value of its sort key, the id; base64url. A cursor of another list, or one that was
+ * tampered with in shape, is false. */
 bool cursor_decode(struct str text, uint32_t list_tag, struct arena *arena, struct page *page);
 struct str cursor_encode(const struct list_key *key, uint32_t list_tag, struct arena *arena);
 

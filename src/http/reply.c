@@ -185,16 +185,25 @@ enum err reply_record(struct req *rq, const struct record *record, const void *v
 enum err reply_created(struct req *rq, const struct record *record, const void *value,
                        struct uuid id)
 {
-    const struct route_entry *entry = call_of(rq)->entry;
+    const bool below =
+        call_of(rq)->entry->has_child || str_of(rq->mount).len == 0 || strchr(rq->mount, '{');
+
+    return reply_created_at(rq, record, value, below ? NULL : rq->mount, id);
+}
+
+/* Without a mount: below the path that was asked. */
+enum err reply_created_at(struct req *rq, const struct record *record, const void *value,
+                          const char *mount, struct uuid id)
+{
     struct buf location;
     char text[UUID_TEXT_LEN];
 
     buf_init(&location, rq->cx.arena, TARGET_MAX + 64);
-    if (entry->has_child || str_of(rq->mount).len == 0 || strchr(rq->mount, '{')) {
-        buf_add(&location, rq->exchange->request.path);
-    } else {
+    if (mount) {
         buf_add(&location, STR(API_ROOT));
-        buf_add(&location, str_of(rq->mount));
+        buf_add(&location, str_of(mount));
+    } else {
+        buf_add(&location, rq->exchange->request.path);
     }
     uuid_format(id, text);
     buf_add_char(&location, '/');
@@ -217,14 +226,14 @@ static struct str cut(struct req *rq, const struct record *record, struct list *
                       const struct list_key *resume,
                       void (*key_of)(const void *row, struct list_key *out))
 {
+    const uint32_t list_tag = call_of(rq)->entry->list_tag + rq->page.sort;
     struct list_key key = {0};
 
     if (rq->page.limit == 0 || rows->count <= (size_t)rq->page.limit)
-        return resume ? cursor_encode(resume, call_of(rq)->entry->list_tag, rq->cx.arena)
-                      : STR_NULL;
+        return resume ? cursor_encode(resume, list_tag, rq->cx.arena) : STR_NULL;
     rows->count = (size_t)rq->page.limit;
     key_of(row_at(record, rows, rows->count - 1), &key);
-    return cursor_encode(&key, call_of(rq)->entry->list_tag, rq->cx.arena);
+    return cursor_encode(&key, list_tag, rq->cx.arena);
 }
 
 static enum err reply_csv(struct req *rq, const struct record *record, const struct list *rows,

@@ -83,6 +83,10 @@ struct route {
     const char *lane;
     const char *other_answer; /* ANSWER_OTHER: media type, or several, with commas between */
     const char *other_schema; /* ANSWER_OTHER with JSON: its JSON Schema */
+    /* Rules between members of the body that need no store: adds its faults to rq->cx.error, so
+     * that they are told together with those of decoding, whose members are zeros here. Or NULL.
+     * Not of ROUTE_ROWS. */
+    void (*check)(struct req *rq);
 };
 
 /* A resource: its table and where it stands below /api/v1. The same table may stand at
@@ -105,11 +109,16 @@ struct page {
     int64_t cursor_time;    /* for lists by time; without a cursor: TIME_END (downwards) */
     struct str cursor_text; /* for lists by text; without a cursor: "" (upwards) */
     struct uuid cursor_id;  /* without a cursor: UUID_MAX (downwards); see page_upwards() */
+    uint32_t sort;          /* below PAGE_SORTS: see page_sort() */
     bool csv;               /* ?format=csv or Accept: text/csv: limit is CSV_ROWS_MAX */
 };
+#define PAGE_SORTS 4
 
 /* For lists that run upwards by time: without a cursor it begins at the beginning. */
 void page_upwards(struct page *page);
+/* For lists that can be sorted in several ways, before any row is read: which of them it is, from
+ * 0. The cursor of another one is a fault. */
+enum err page_sort(struct req *rq, uint32_t sort);
 
 #define PAGE_BINDS(page)                                                                           \
     {"limit", v_int((page)->limit + 1)}, {"offset", v_int((page)->offset)},                        \
@@ -164,6 +173,9 @@ enum err reply_record(struct req *rq, const struct record *record, const void *v
 /* 201, with Location: the mount's path and the id. */
 enum err reply_created(struct req *rq, const struct record *record, const void *value,
                        struct uuid id);
+/* The same for what lives at another mount ("/interactions"). */
+enum err reply_created_at(struct req *rq, const struct record *record, const void *value,
+                          const char *mount, struct uuid id);
 enum err reply_none(struct req *rq);
 /* `key_of` gives a row's place in the sort: fills time or text, and the id. */
 struct list_key {

@@ -209,11 +209,15 @@ static enum err check_chunk(struct ctx *cx, const struct interaction *interactio
 
 static void settle_type(struct interaction *interaction)
 {
-    if (interaction->type != TYPE_LINKEDIN)
-        return;
-    interaction->type = TYPE_SOCIAL_MEDIA;
-    if (!interaction->channel.ptr)
-        interaction->channel = STR("linkedin");
+    const struct str linkedin = STR("linkedin");
+
+    if (interaction->type == TYPE_LINKEDIN) {
+        interaction->type = TYPE_SOCIAL_MEDIA;
+        if (!interaction->channel.ptr)
+            interaction->channel = linkedin;
+    }
+    if (interaction->type == TYPE_SOCIAL_MEDIA && str_equal_nocase(interaction->channel, linkedin))
+        interaction->channel = linkedin; /* however people write it */
 }
 
 int interaction_method(const struct interaction *interaction)
@@ -237,19 +241,14 @@ struct maybe_int interaction_due(const struct interaction *interaction)
 /* --- What is kept beside the row ---------------------------------------------------------------
  */
 
-static bool is_touch(const struct interaction *interaction)
-{
-    return interaction->type != TYPE_NOTE && interaction->type != TYPE_SYSTEM;
-}
-
 static struct touch touch_of(const struct interaction *interaction)
 {
-    return (struct touch){.interaction_id = interaction->id,
-                          .customer_id = interaction->customer_id,
-                          .outbound = interaction->direction == DIRECTION_OUTBOUND,
-                          .method = str_of(enum_name(&interaction_type_words,
-                                                     interaction_method(interaction))),
-                          .started_at = interaction->started_at};
+    return (struct touch){
+        .interaction_id = interaction->id,
+        .customer_id = interaction->customer_id,
+        .outbound = interaction->direction == DIRECTION_OUTBOUND,
+        .method = str_of(enum_name(&interaction_type_words, interaction_method(interaction))),
+        .started_at = interaction->started_at};
 }
 
 static enum err by_field(struct ctx *cx, enum err result, const char *field)
@@ -282,23 +281,33 @@ static enum err add_touch(struct ctx *cx, const struct interaction *interaction,
 {
     const struct touch touch = touch_of(interaction);
 
-    return is_touch(interaction) ? customer_touched(cx, &touch, customer) : OK;
+    return interaction_is_touch(interaction) ? customer_touched(cx, &touch, customer) : OK;
 }
 
+/* Moves it in the customer's summary; where the guard has not seen it so before, asks that. */
 static enum err move_touch(struct ctx *cx, const struct interaction *before,
-                           const struct interaction *after)
+                           const struct interaction *after, struct guarding *guarding)
 {
-    const struct touch old = touch_of(before);
+    const struct touch old = touch_of(before), new = touch_of(after);
+    const bool later = before->started_at != after->started_at;
+    const bool moved = later || !str_equal(old.method, new.method) || old.outbound != new.outbound;
+    const bool guarded = after->guarded_as && (later || before->guarded_as != after->guarded_as);
     struct touched customer;
+    enum err result;
 
-    if (before->type == after->type && before->direction == after->direction &&
-        before->started_at == after->started_at)
+    if (!moved && !guarded)
         return OK;
-    if (is_touch(before))
+    if (moved && interaction_is_touch(before))
         TRY(customer_untouched(cx, &old));
-    TRY(by_field(cx, customer_for_touch(cx, after->customer_id, STR_NULL, &customer),
-                 "customer_id"));
-    return add_touch(cx, after, &customer);
+    result = customer_for_touch(cx, after->customer_id, new.method, &customer);
+    if (result == ERR_NOT_FOUND && !moved) { /* who is deleted needs no guard */
+        error_clear(cx->error);
+        return OK;
+    }
+    TRY(by_field(cx, result, "customer_id"));
+    if (moved)
+        TRY(add_touch(cx, after, &customer));
+    return guarded ? interaction_guard(cx, after, &customer, guarding) : OK;
 }
 
 static enum err count_id(struct ctx *cx, const char *list, struct uuid key, int64_t delta)
@@ -415,51 +424,75 @@ static enum err insert(struct ctx *cx, const struct interaction *made)
     return interaction_count(cx, made, 1);
 }
 
-enum err interaction_create(struct ctx *cx, const struct interaction *in, struct interaction *out)
+static enum err record_logged(struct ctx *cx, const struct interaction *made)
+{
+    return record_event(
+        cx, made, "interaction_logged", "Interaction logged",
+        PAYLOAD(cx, {"interaction_number", v_text(made->interaction_number)},
+                {"type", v_enum(&interaction_types, made->type)},
+                {"direction", v_enum(&directions, made->direction)},
+                {"outcome", v_enum(&outcomes, made->outcome)}, {"subject", v_text(made->subject)},
+                {"started_at", v_time(made->started_at)},
+                {"method", v_enum(&interaction_type_words, interaction_method(made))}));
+}
+
+/* What comes before the customer is known. */
+static enum err prepare(struct ctx *cx, struct interaction *made)
+{
+    made->id = uuid_new(cx->ids, cx->now_us);
+    made->version = 1;
+    made->created_at = made->updated_at = cx->now_us;
+    TRY(set_creator(cx, made));
+    if (made->follow_up_required && uuid_is_none(made->follow_up_assignee))
+        made->follow_up_assignee = made->created_by;
+    made->follow_up_due = interaction_due(made);
+    made->guarded_as = interaction_guarded_as(made);
+    return OK;
+}
+
+/* `override` NULL: the guard only flags. Until it has spoken, nothing is written. */
+static enum err log_touch(struct ctx *cx, const struct interaction *in,
+                          const struct override *override, struct interaction *out)
 {
     struct interaction made = *in, checked = {0};
+    struct guarding guarding;
     struct touched customer;
 
     settle_type(&made);
-    TRY(check_times(cx, &made));
-    made.id = uuid_new(cx->ids, cx->now_us);
-    made.version = 1;
-    made.created_at = made.updated_at = cx->now_us;
-    TRY(set_creator(cx, &made));
-    if (made.follow_up_required && uuid_is_none(made.follow_up_assignee))
-        made.follow_up_assignee = made.created_by;
-    made.follow_up_due = interaction_due(&made);
+    if (made.responded && !made.response_at.set)
+        made.response_at = (struct maybe_int)SOME(cx->now_us);
+    TRY(override ? interaction_check_attempt(cx, &made, override) : check_times(cx, &made));
+    TRY(prepare(cx, &made));
     TRY(hold_customer(cx, &made, &customer));
-    TRY(add_touch(cx, &made, &customer));
+    made.lead_status = customer.status;
+    interaction_set_day(cx, customer.tenant_timezone, &made);
     made.customer_name = customer.name;
     default_company(&customer, &made, &checked);
     TRY(check_ids(cx, &checked, &made));
     TRY(check_chunk(cx, &made));
+    TRY(interaction_guard(cx, &made, &customer, &guarding));
+    if (override)
+        TRY(interaction_pass_guard(cx, &guarding, override));
+    TRY(add_touch(cx, &made, &customer));
     TRY(set_number(cx, &made));
     TRY(insert(cx, &made));
     if (made.responded)
-        TRY(customer_responded(cx, made.customer_id,
-                               made.response_at.set ? made.response_at.value : cx->now_us));
+        TRY(customer_responded(cx, made.customer_id, made.response_at.value));
+    TRY(interaction_move_attempt(cx, NULL, &made));
     *out = made;
-    return record_event(cx, &made, "interaction_logged", "Interaction logged",
-                        PAYLOAD(cx, {"interaction_number", v_text(made.interaction_number)},
-                                {"type", v_enum(&interaction_types, made.type)},
-                                {"direction", v_enum(&directions, made.direction)},
-                                {"outcome", v_enum(&outcomes, made.outcome)},
-                                {"subject", v_text(made.subject)},
-                                {"started_at", v_time(made.started_at)}));
+    TRY(record_logged(cx, &made));
+    return interaction_record_guard(cx, &guarding, override);
 }
 
-static enum err count_due(struct ctx *cx, struct uuid interaction_id)
+enum err interaction_create(struct ctx *cx, const struct interaction *in, struct interaction *out)
 {
-    (void)cx;
-    (void)interaction_id;
-    return OK;
+    return log_touch(cx, in, NULL, out);
 }
 
-enum err interaction_touches_due(struct ctx *cx, int64_t limit, int64_t *done)
+enum err interaction_attempt(struct ctx *cx, const struct interaction *in,
+                             const struct override *override, struct interaction *out)
 {
-    return customer_count_due(cx, limit, count_due, done);
+    return log_touch(cx, in, override, out);
 }
 
 enum err interaction_get(struct ctx *cx, struct uuid id, struct interaction *out)
@@ -508,7 +541,8 @@ static bool is_same(const struct interaction *a, const struct interaction *b)
 {
     const struct given changed = record_difference(&interaction_record, a, b);
 
-    return !given_any(&changed) &&
+    return !given_any(&changed) && a->responded == b->responded &&
+           same_time(a->response_at, b->response_at) &&
            same_time(a->follow_up_completed_at, b->follow_up_completed_at) &&
            same_time(a->follow_up_snoozed_until, b->follow_up_snoozed_until);
 }
@@ -528,6 +562,7 @@ enum err interaction_save(struct ctx *cx, const struct interaction *current,
                           struct interaction *out)
 {
     struct interaction after = *wanted;
+    struct guarding guarding = {.check = {.decision = OUTREACH_ALLOWED}};
 
     settle_type(&after);
     *out = *current;
@@ -540,17 +575,22 @@ enum err interaction_save(struct ctx *cx, const struct interaction *current,
     TRY(check_ids(cx, current, &after));
     if (!same_time(after.follow_up_due, current->follow_up_due))
         after.follow_up_notified = false;
+    after.guarded_as = interaction_guarded_as(&after);
+    TRY(interaction_move_day(cx, current, &after));
     after.version++;
     after.updated_at = cx->now_us;
     TRY(db_run(cx, &sql_interaction_save, ARGS_OF(&interaction_row_record, &after)));
     TRY(move_counts(cx, current, &after));
-    TRY(move_touch(cx, current, &after));
+    TRY(move_touch(cx, current, &after, &guarding));
+    TRY(interaction_move_response(cx, current, &after));
+    TRY(interaction_move_attempt(cx, current, &after));
     TRY(reindex(cx, current, &after));
     *out = after;
-    return record_event(cx, &after, change->event_type, change->title,
-                        change->payload.ptr
-                            ? change->payload
-                            : timeline_changes(cx, &interaction_record, current, &after));
+    TRY(record_event(cx, &after, change->event_type, change->title,
+                     change->payload.ptr
+                         ? change->payload
+                         : timeline_changes(cx, &interaction_record, current, &after)));
+    return interaction_record_guard(cx, &guarding, NULL);
 }
 
 /* Who took part besides users stays, and so do the roles of users who stay. */
@@ -695,7 +735,8 @@ enum err interaction_delete(struct ctx *cx, const struct interaction *current)
     TRY(db_run(cx, &sql_interaction_mark_deleted, ARGS({"id", v_uuid(current->id)})));
     TRY(interaction_index_remove(cx, current));
     TRY(interaction_count(cx, current, -1));
-    if (is_touch(current))
+    TRY(interaction_move_attempt(cx, current, NULL));
+    if (interaction_is_touch(current))
         TRY(customer_untouched(cx, &touch));
     if (current->responded && current->response_at.set)
         TRY(customer_unresponded(cx, current->customer_id, current->response_at.value));
@@ -722,8 +763,10 @@ enum err interaction_restore(struct ctx *cx, struct uuid id, struct interaction 
                              "Its primary chunk is deleted: restore that first.");
         TRY(result);
     }
-    TRY(db_run(cx, &sql_interaction_mark_restored, ARGS({"id", v_uuid(id)})));
     out->deleted_at = (struct maybe_int){false, 0};
+    interaction_set_day(cx, customer.tenant_timezone, out);
+    TRY(db_run(cx, &sql_interaction_mark_restored, ARGS_OF(&interaction_row_record, out)));
+    TRY(interaction_move_attempt(cx, NULL, out));
     out->version++;
     out->updated_at = cx->now_us;
     TRY(interaction_index_add(cx, out));

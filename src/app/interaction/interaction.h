@@ -134,16 +134,15 @@ extern const struct record interaction_record;
 
 /* --- One --------------------------------------------------------------------------------- */
 
-/* Logs one that has happened: at least customer_id, type, direction and started_at. Defaults: company_id the
- * customer's; created_by the actor; follow_up_assignee, where a follow-up is required, the
- * creator. The id, number and version are made here.
- *   ERR_INVALID    ended_at before started_at; a chunk beyond total_chunks, without a number,
- *                  or of something that is no primary chunk of the same customer; a pending
- *                  follow-up for a user who is deactivated (`inactive`; also in what follows)
- *   ERR_NOT_FOUND  an id in it (the detail names the field)
- *   ERR_CONFLICT   the external_id or the chunk's number is taken
- * The row is not read again: *out is what is known. The outreach guard never refuses it: what
- * breaks the policy is flagged on the timeline (app/outreach/guard.h). So it is with edits. */
+/* Logs one that has happened: at least customer_id, type, direction and started_at. Defaults:
+ * company_id the customer's; created_by the actor; follow_up_assignee, where a follow-up is
+ * required, the creator; response_at of what was responded to, now. The id, number and version are
+ * made here. ERR_INVALID    ended_at before started_at; a chunk beyond total_chunks, without a
+ * number, or of something that is no primary chunk of the same customer; a pending follow-up for a
+ * user who is deactivated (`inactive`; also in what follows) ERR_NOT_FOUND  an id in it (the detail
+ * names the field) ERR_CONFLICT   the external_id or the chunk's number is taken The row is not
+ * read again: *out is what is known. The outreach guard never refuses it: what breaks the policy is
+ * flagged on the timeline (app/outreach/guard.h). So it is with edits. */
 enum err interaction_create(struct ctx *cx, const struct interaction *in, struct interaction *out);
 
 /* Logs one, unless the outreach guard is against it. */
@@ -157,9 +156,14 @@ struct override {
  * without an override. */
 enum err interaction_attempt(struct ctx *cx, const struct interaction *in,
                              const struct override *override, struct interaction *out);
+/* Those rules of it that need no store, so that all that is wrong can be told at once: adds the
+ * faults to cx->error, but none for a field that has one. ERR_INVALID where there are any. */
+enum err interaction_check_attempt(struct ctx *cx, const struct interaction *interaction,
+                                   const struct override *override);
 
-/* The customer answered it, or did not after all. `response_at` not set: now. The summary, the
- * lead's status and the response times follow; a later word corrects an earlier one.
+/* The customer answered it, or did not after all. `response_at` not set: what is known of it
+ * already, else now. The summary, the lead's status and the response times follow; a later word
+ * corrects an earlier one. Events: response_recorded and response_removed.
  *   ERR_INVALID  response_at in the future, before started_at (by whole seconds), or given
  *                though not responded
  *   ERR_CONFLICT it is no outbound touch */
@@ -260,7 +264,7 @@ enum err interaction_follow_ups_due(struct ctx *cx, int64_t limit, int64_t *done
 struct interaction_filter {
     struct uuid customer_id, company_id, created_by, session_id;
     int type, direction, outcome, sentiment;
-    struct str channel;
+    struct str channel, not_channel;
     struct maybe_int from, to; /* started_at: from <= started_at < to */
     struct str q;              /* words of subject and description: see below */
 };

@@ -7,7 +7,8 @@ i.id, i.interaction_number, i.external_id, i.customer_id, i.company_id, i.sessio
     i.follow_up_assignee, i.follow_up_completed_at, i.follow_up_snoozed_until, i.follow_up_due,
     i.follow_up_notified, i.responded, i.response_at, i.metadata, i.location, i.project_id,
     i.task_id, i.parent_interaction_id, i.chunk_number, i.total_chunks, i.sentiment_label,
-    i.sentiment_score, i.guarded_as, i.lead_status, i.attempt_day, i.version, i.created_at, i.updated_at, i.deleted_at,
+    i.sentiment_score, i.guarded_as, i.lead_status, i.attempt_day, i.version, i.created_at,
+    i.updated_at, i.deleted_at,
     c.name AS customer_name, co.name AS company_name, u.name AS created_by_name
 
 -- fragment: rest
@@ -90,7 +91,8 @@ UPDATE interactions SET
     follow_up_snoozed_until = :follow_up_snoozed_until, follow_up_due = :follow_up_due,
     follow_up_notified = :follow_up_notified, metadata = :metadata, location = :location,
     project_id = :project_id, task_id = :task_id, responded = :responded,
-    response_at = :response_at, guarded_as = :guarded_as, attempt_day = :attempt_day, version = version + 1, updated_at = :now
+    response_at = :response_at, guarded_as = :guarded_as, attempt_day = :attempt_day,
+    version = version + 1, updated_at = :now
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: interaction_mark_deleted
@@ -98,7 +100,8 @@ UPDATE interactions SET deleted_at = :now, version = version + 1, updated_at = :
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: interaction_mark_restored
-UPDATE interactions SET deleted_at = NULL, version = version + 1, updated_at = :now
+UPDATE interactions SET deleted_at = NULL, attempt_day = :attempt_day, version = version + 1,
+    updated_at = :now
 WHERE tenant_id = :tenant_id AND id = :id
 
 -- query: interaction_user_there
@@ -148,6 +151,7 @@ AND (i.started_at, i.id) < (:cursor_time, :cursor_id)
     AND (i.direction = :direction OR :direction IS NULL)
     AND (i.outcome = :outcome OR :outcome IS NULL)
     AND (i.channel = :channel OR :channel IS NULL)
+    AND (i.channel <> :not_channel OR i.channel IS NULL OR :not_channel IS NULL)
     AND (i.sentiment_label = :sentiment_label OR :sentiment_label IS NULL)
 
 -- fragment: filtered
@@ -319,6 +323,42 @@ ORDER BY i.follow_up_due, i.tenant_id, i.id LIMIT :limit FOR NO KEY UPDATE SKIP 
 
 -- query: interaction_mark_notified
 UPDATE interactions SET follow_up_notified = true WHERE tenant_id = :tenant_id AND id = :id
+
+-- What analytics counts -------------------------------------------------------------------
+
+-- fragment: attempt
+i.id, i.customer_id, i.created_by, i.type, i.direction, i.channel, i.started_at, i.responded,
+    i.response_at, i.lead_status, i.attempt_day, i.deleted_at
+
+-- query: interaction_attempt_locked
+SELECT {attempt} FROM interactions i
+WHERE i.tenant_id = :tenant_id AND i.id = :id {for_update}
+
+-- query: interaction_set_attempt_day
+UPDATE interactions SET attempt_day = :attempt_day WHERE tenant_id = :tenant_id AND id = :id
+
+-- query: interaction_recount_next
+-- global: one job serves all tenants
+-- sqlite
+SELECT r.tenant_id, r.after_id, r.again_at FROM attempt_recounts r
+WHERE r.again_at IS NULL OR r.again_at <= :now ORDER BY r.tenant_id LIMIT 1
+-- postgres
+SELECT r.tenant_id, r.after_id, r.again_at FROM attempt_recounts r
+WHERE r.again_at IS NULL OR r.again_at <= :now ORDER BY r.tenant_id LIMIT 1
+FOR UPDATE SKIP LOCKED
+
+-- query: interaction_recount_page
+SELECT {attempt} FROM interactions i
+WHERE i.tenant_id = :tenant_id AND i.id > :after_id ORDER BY i.id LIMIT :limit
+
+-- query: interaction_recount_advance
+UPDATE attempt_recounts SET after_id = :after_id WHERE tenant_id = :tenant_id
+
+-- query: interaction_recount_again
+UPDATE attempt_recounts SET after_id = NULL, again_at = :again_at WHERE tenant_id = :tenant_id
+
+-- query: interaction_recount_end
+DELETE FROM attempt_recounts WHERE tenant_id = :tenant_id
 
 -- The index of texts -------------------------------------------------------------------------
 

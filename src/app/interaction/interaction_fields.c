@@ -110,7 +110,7 @@ static const struct field attendees_field = {.name = "attendees",
                                              .max = INTERACTION_ATTENDEES_MAX,
                                              .unique = true};
 
-static void put_attendees(struct json_out *out, const void *record)
+void interaction_put_attendees(struct json_out *out, const void *record)
 {
     const struct interaction *interaction = record;
 
@@ -124,7 +124,8 @@ static void put_attendees(struct json_out *out, const void *record)
     json_array_end(out);
 }
 
-static enum err take_attendees(const struct decoding *in, const struct json_t *value, void *record)
+enum err interaction_take_attendees(const struct decoding *in, const struct json_t *value,
+                                    void *record)
 {
     struct interaction *interaction = record;
     struct attendees given = {{NULL, 0}};
@@ -151,7 +152,7 @@ int64_t interaction_seconds(int64_t started_at, int64_t ended_at)
     return unix_seconds(ended_at) - unix_seconds(started_at);
 }
 
-static void put_duration(struct json_out *out, const void *record)
+void interaction_put_duration(struct json_out *out, const void *record)
 {
     const struct interaction *interaction = record;
 
@@ -161,7 +162,8 @@ static void put_duration(struct json_out *out, const void *record)
         json_nil(out);
 }
 
-static enum err refuse_duration(const struct decoding *in, const struct json_t *value, void *record)
+enum err interaction_refuse_duration(const struct decoding *in, const struct json_t *value,
+                                     void *record)
 {
     (void)value;
     (void)record;
@@ -189,18 +191,17 @@ static const struct field api_fields[] = {
     FIELD(interaction, description, F_TEXT, NULLABLE, .max = INTERACTION_DESCRIPTION_MAX),
     FIELD(interaction, created_by, F_UUID, READ_ONLY | NULLABLE, .doc = "Who logged it"),
     FIELD(interaction, created_by_name, F_TEXT, READ_ONLY | NULLABLE),
-    VIEW_OF(interaction, "attendees", participants, put_attendees, take_attendees, 0, .of = F_UUID,
-            .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"format\":\"uuid\"},"
-                      "\"uniqueItems\":true,\"maxItems\":200}",
+    VIEW_OF(interaction, "attendees", participants, interaction_put_attendees,
+            interaction_take_attendees, 0, .of = F_UUID, .schema = ATTENDEES_SCHEMA,
             .doc = "Users who took part, in order"),
     FIELD(interaction, started_at, F_TIME, REQUIRED, .example = "\"2025-12-28T10:30:00Z\""),
     FIELD(interaction, ended_at, F_TIME, NULLABLE),
-    VIEW("duration_sec", put_duration, NULL, READ_ONLY,
+    VIEW("duration_sec", interaction_put_duration, NULL, READ_ONLY,
          .schema = "{\"type\":[\"integer\",\"null\"]}",
          .doc = "Whole seconds from started_at to ended_at"),
     /* So that who gives it is told why not; it fills nothing. */
-    VIEW_OF(interaction, "duration_seconds", ended_at, NULL, refuse_duration, WRITE_ONLY,
-            .schema = "{\"not\":{}}", .doc = "Refused: the duration is computed"),
+    VIEW_OF(interaction, "duration_seconds", ended_at, NULL, interaction_refuse_duration,
+            WRITE_ONLY, .schema = "{\"not\":{}}", .doc = "Refused: the duration is computed"),
     FIELD(interaction, follow_up_required, F_BOOL, 0),
     FIELD(interaction, follow_up_date, F_TIME, NULLABLE),
     FIELD(interaction, follow_up_notes, F_TEXT, NULLABLE, .max = 2000),

@@ -81,6 +81,7 @@ static void choose_lead(struct reading *reading, const struct interaction_filter
     consider(reading, &by_channel, v_text(filter->channel));
     consider(reading, &by_type, v_enum(&interaction_types, filter->type));
     reading->conditions += filter->direction != 0;
+    reading->conditions += filter->not_channel.ptr != NULL;
     reading->conditions += filter->from.set || filter->to.set;
 }
 
@@ -103,7 +104,7 @@ static void begin_at(struct reading *reading, int64_t time, struct uuid id)
     }
 }
 
-#define READING_BINDS 22
+#define READING_BINDS 23
 
 static struct args reading_args(const struct reading *reading, int64_t limit, int64_t offset,
                                 struct bind binds[READING_BINDS])
@@ -119,6 +120,7 @@ static struct args reading_args(const struct reading *reading, int64_t limit, in
         {"direction", v_enum(&directions, filter->direction)},
         {"outcome", v_enum(&outcomes, filter->outcome)},
         {"channel", v_text(filter->channel)},
+        {"not_channel", v_text(filter->not_channel)},
         {"sentiment_label", v_enum(&sentiments, filter->sentiment)},
         {"match", v_text(reading->match)},
         {"cursor_time", v_time(reading->before_time)},

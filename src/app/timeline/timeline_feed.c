@@ -64,8 +64,10 @@ struct str timeline_lead_contacted(struct ctx *cx, const struct event *event)
     if (!str_is(event->event_type, "interaction_logged") || uuid_is_none(event->interaction_id) ||
         !event->payload.ptr || !str_is(word_of(cx, event->payload, STR("direction")), "outbound"))
         return STR_NULL;
-    method = word_of(cx, event->payload, STR("type"));
-    type = enum_value(&interaction_types, method);
+    method = word_of(cx, event->payload, STR("method"));
+    if (method.len == 0) /* an older event */
+        method = word_of(cx, event->payload, STR("type"));
+    type = enum_value(&interaction_type_words, method);
     if (type == 0 || type == TYPE_NOTE || type == TYPE_SYSTEM)
         return STR_NULL;
     buf_init(&buf, cx->arena, LEAD_MAX);

@@ -1,7 +1,9 @@
-/* Interactions (SPEC.md §4): rules, follow-ups by the user's day, reminders once, and that
- * totals, summaries and the index of texts stay what a recount says, whatever was done. */
+/* Interactions (SPEC.md §4): rules, follow-ups by the user's day, reminders once, what the
+ * outreach guard counts, the days of attempts, and that totals, summaries and the index of texts
+ * stay what a recount says, whatever was done. */
 #include "db/store_kit.h"
 
+#include "app/analytics/attempts.h"
 #include "app/company/company.h"
 #include "app/customer/customer.h"
 #include "app/interaction/interaction.h"
@@ -466,6 +468,20 @@ static enum err random_edit(struct ctx *cx, struct world *world, const struct in
     return interaction_update(cx, row, &patch, &given, &changed);
 }
 
+/* Where it may be: an outbound touch that has been. */
+static enum err random_response(struct ctx *cx, struct world *world, const struct interaction *row)
+{
+    const bool responded = pick(world, 3) > 0;
+    const int64_t soon = row->started_at + (int64_t)pick(world, 100) * HOUR_US;
+    const struct maybe_int response_at = {responded, soon < world->now_us ? soon : world->now_us};
+    struct interaction changed = {0};
+
+    if (row->direction != DIRECTION_OUTBOUND || row->type == TYPE_NOTE ||
+        row->type == TYPE_SYSTEM || row->started_at > world->now_us)
+        return OK;
+    return interaction_set_response(cx, row, responded, response_at, &changed);
+}
+
 static enum err random_operation(struct ctx *cx, struct world *world)
 {
     const uint32_t what = pick(world, 10);
@@ -496,6 +512,8 @@ static enum err random_operation(struct ctx *cx, struct world *world)
     case 6:
         result = interaction_complete_follow_up(cx, &row, &changed);
         break;
+    case 3:
+        return random_response(cx, world, &row);
     case 7:
         result = interaction_snooze_follow_up(cx, &row, world->now_us + DAY_US, &changed);
         break;
@@ -636,7 +654,10 @@ static void compare_summaries(struct world *world)
         "SELECT count(*) FROM customers c WHERE c.last_contact_method IS DISTINCT FROM "
         "(SELECT i.type " TOUCHES("outbound") " ORDER BY i.started_at DESC LIMIT 1)",
         "SELECT count(*) FROM customers c WHERE c.last_response_at IS DISTINCT FROM "
-        "(SELECT max(i.started_at) " TOUCHES("inbound") ")",
+        "(SELECT max(x.heard_at) FROM (SELECT i.started_at AS heard_at " TOUCHES(
+            "inbound") " UNION ALL SELECT i.response_at FROM interactions i WHERE i.customer_id = "
+                       "c.id "
+                       "AND i.deleted_at IS NULL AND i.responded) x)",
         /* planned ones are those ahead */
         "SELECT count(*) FROM planned_touches p WHERE NOT EXISTS (SELECT 1 FROM interactions i "
         "WHERE i.id = p.interaction_id AND i.deleted_at IS NULL "
@@ -646,6 +667,103 @@ static void compare_summaries(struct world *world)
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         assert_int_equal(store_kit_number(world->store, wrong[i]), 0);
     assert_true(store_kit_number(world->store, "SELECT count(*) FROM planned_touches") > 0);
+}
+
+/* --- What the outreach guard counts ------------------------------------------------------------
+ */
+
+static int guarded_with(struct ctx *cx, struct uuid id, const char *name, struct interaction patch)
+{
+    struct given given = {{0}, NULL};
+    struct interaction row = get(cx, id), changed = {0};
+
+    give(&given, name);
+    must_equal(interaction_update(cx, &row, &patch, &given, &changed), OK);
+    row = get(cx, id);
+    must_equal(row.guarded_as, changed.guarded_as);
+    return row.guarded_as;
+}
+
+static int guarded_by_outcome(struct ctx *cx, struct uuid id, int outcome)
+{
+    return guarded_with(cx, id, "outcome", (struct interaction){.outcome = outcome});
+}
+
+static int guarded_by_type(struct ctx *cx, struct uuid id, int type)
+{
+    return guarded_with(cx, id, "type", (struct interaction){.type = type});
+}
+
+static enum err ask_guarded(struct ctx *cx, struct world *world)
+{
+    struct interaction in = call_with(world, 0), made = {0}, row;
+
+    in.outcome = OUTCOME_NO_ANSWER;
+    TRY(interaction_create(cx, &in, &made));
+    must_equal(made.guarded_as, 0);
+    must_equal(guarded_by_outcome(cx, made.id, OUTCOME_SUCCESSFUL), TYPE_CALL);
+    must_equal(guarded_by_outcome(cx, made.id, OUTCOME_VOICEMAIL), TYPE_CALL);
+    must_equal(guarded_by_outcome(cx, made.id, OUTCOME_BUSY), 0);
+    must_equal(guarded_by_type(cx, made.id, TYPE_VIDEO_CALL), 0);
+    must_equal(guarded_by_type(cx, made.id, TYPE_EMAIL), TYPE_EMAIL);
+    must_equal(guarded_by_type(cx, made.id, TYPE_MEETING), 0);
+    must_equal(guarded_by_type(cx, made.id, TYPE_NOTE), 0);
+    must_equal(guarded_by_type(cx, made.id, TYPE_SYSTEM), 0);
+    must_equal(guarded_by_type(cx, made.id, TYPE_SOCIAL_MEDIA), TYPE_SOCIAL_MEDIA);
+    must_equal(
+        guarded_with(cx, made.id, "channel", (struct interaction){.channel = STR("LinkedIn")}),
+        TYPE_LINKEDIN);
+    must(str_is(get(cx, made.id).channel, "linkedin"));
+    must_equal(guarded_with(cx, made.id, "direction",
+                            (struct interaction){.direction = DIRECTION_INBOUND}),
+               0);
+    must_equal(guarded_with(cx, made.id, "direction",
+                            (struct interaction){.direction = DIRECTION_OUTBOUND}),
+               TYPE_LINKEDIN);
+    row = get(cx, made.id);
+    TRY(interaction_delete(cx, &row));
+    TRY(interaction_restore(cx, made.id, &row));
+    must_equal(get(cx, made.id).guarded_as, TYPE_LINKEDIN);
+    return OK;
+}
+
+static void test_what_the_guard_counts_follows_every_edit(void **state)
+{
+    struct world world;
+
+    begin(&world, state, "2026-05-05T12:00:00Z", "UTC");
+    ask(&world, TX_WRITE, ask_guarded);
+}
+
+/* --- Days of attempts -------------------------------------------------------------------------
+ */
+
+/* Attempts as they are kept, less those of a plain recount, of each cell: 0 where they agree. */
+static const char differing_cells[] =
+    "SELECT count(*) FROM ("
+    "SELECT x.day, x.method, x.status, sum(x.n) AS n, sum(x.r) AS r FROM ("
+    "SELECT c.day, c.method, c.lead_status AS status, c.attempts AS n, c.responses AS r "
+    "FROM attempt_counts c UNION ALL "
+    "SELECT i.attempt_day, CASE WHEN i.type = 'social_media' AND i.channel = 'linkedin' "
+    "THEN 'linkedin' ELSE i.type END, coalesce(i.lead_status, ''), -1, "
+    "CASE WHEN i.responded THEN -1 ELSE 0 END FROM interactions i "
+    "WHERE i.deleted_at IS NULL AND i.attempt_day IS NOT NULL"
+    ") x GROUP BY x.day, x.method, x.status HAVING sum(x.n) <> 0 OR sum(x.r) <> 0) y";
+
+static enum err fold(struct ctx *cx, struct world *world)
+{
+    int64_t folded;
+
+    (void)world;
+    cx->actor = (struct actor){.role = ROLE_OPERATOR};
+    return attempts_fold(cx, ROWS_MAX * 10, &folded);
+}
+
+static void compare_attempts(struct world *world)
+{
+    if (world->store->is_postgres)
+        ask(world, TX_WRITE, fold);
+    assert_int_equal(store_kit_number(world->store, differing_cells), 0);
 }
 
 static void test_totals_and_summaries_are_what_a_recount_says(void **state)
@@ -664,6 +782,145 @@ static void test_totals_and_summaries_are_what_a_recount_says(void **state)
         store_kit_sql(world.store, "INSERT INTO interaction_words (interaction_words) "
                                    "VALUES ('integrity-check')");
     compare_summaries(&world);
+    compare_attempts(&world);
+}
+
+enum { AT_NOON, BEFORE_MIDNIGHT, ANSWERED, INCOMING, NOTED, DELETED, PLANNED, PLACES };
+
+static enum err log_places(struct ctx *cx, struct world *world)
+{
+    static const char *const starts[PLACES] = {
+        [AT_NOON] = "2026-05-04T12:00:00Z",  [BEFORE_MIDNIGHT] = "2026-05-04T23:30:00Z",
+        [ANSWERED] = "2026-05-03T20:00:00Z", [INCOMING] = "2026-05-04T23:30:00Z",
+        [NOTED] = "2026-05-04T23:30:00Z",    [DELETED] = "2026-05-04T23:30:00Z",
+        [PLANNED] = "2026-05-05T23:30:00Z"};
+
+    for (size_t i = 0; i < PLACES; i++) {
+        struct interaction in = call_with(world, 0), made = {0};
+
+        in.started_at = at(starts[i]);
+        in.responded = i == ANSWERED;
+        if (i == INCOMING)
+            in.direction = DIRECTION_INBOUND;
+        if (i == NOTED)
+            in.type = TYPE_NOTE;
+        TRY(interaction_create(cx, &in, &made));
+        must_equal(made.attempt_day.set, i != INCOMING && i != NOTED && i != PLANNED);
+        world->rows[i] = made.id;
+        if (i == DELETED)
+            TRY(interaction_delete(cx, &made));
+    }
+    return OK;
+}
+
+/* The day of the month of May; 0 without one. */
+static int64_t day_of_may(struct ctx *cx, const struct world *world, size_t place)
+{
+    struct interaction row = {0};
+
+    must_equal(interaction_get_any_locked(cx, world->rows[place], &row), OK);
+    return row.attempt_day.set
+               ? row.attempt_day.value - attempt_day(STR("UTC"), at("2026-04-30T12:00:00Z"))
+               : 0;
+}
+
+static enum err ask_days_in_utc(struct ctx *cx, struct world *world)
+{
+    must_equal(day_of_may(cx, world, AT_NOON), 4);
+    must_equal(day_of_may(cx, world, BEFORE_MIDNIGHT), 4);
+    must_equal(day_of_may(cx, world, ANSWERED), 3);
+    return OK;
+}
+
+static enum err move_to_tokyo(struct ctx *cx, struct world *world)
+{
+    struct tenant tenant = {.name = STR_NULL}, changed, now;
+    bool recounting = false;
+
+    (void)world;
+    TRY(tenant_get_locked(cx, &tenant));
+    changed = tenant;
+    changed.timezone = STR("Asia/Tokyo");
+    TRY(tenant_update(cx, &tenant, &changed, &now));
+    TRY(attempts_recounting(cx, &recounting));
+    must(recounting);
+    return OK;
+}
+
+static enum err recount_two(struct ctx *cx, struct world *world)
+{
+    cx->actor = (struct actor){.role = ROLE_OPERATOR};
+    return interaction_recount(cx, 2, &world->told);
+}
+
+static enum err ask_days_in_tokyo(struct ctx *cx, struct world *world)
+{
+    struct interaction row = {0};
+    bool recounting = true;
+
+    must_equal(day_of_may(cx, world, AT_NOON), 4);
+    must_equal(day_of_may(cx, world, BEFORE_MIDNIGHT), 5);
+    must_equal(day_of_may(cx, world, ANSWERED), 4);
+    must_equal(day_of_may(cx, world, INCOMING), 0);
+    must_equal(day_of_may(cx, world, NOTED), 0);
+    must_equal(day_of_may(cx, world, PLANNED), 0);
+    TRY(attempts_recounting(cx, &recounting));
+    must(!recounting);
+    /* What was deleted meanwhile comes back on the new calendar. */
+    TRY(interaction_restore(cx, world->rows[DELETED], &row));
+    must_equal(day_of_may(cx, world, DELETED), 5);
+    return OK;
+}
+
+static enum err count_due_touches(struct ctx *cx, struct world *world)
+{
+    cx->actor = (struct actor){.role = ROLE_OPERATOR};
+    return interaction_touches_due(cx, 10, &world->told);
+}
+
+static enum err ask_planned_day(struct ctx *cx, struct world *world)
+{
+    must_equal(day_of_may(cx, world, PLANNED), 6);
+    return OK;
+}
+
+static void test_attempts_move_to_the_days_of_a_new_calendar(void **state)
+{
+    static struct world world;
+    size_t portions = 0;
+
+    begin(&world, state, "2026-05-05T12:00:00Z", "UTC");
+    ask(&world, TX_WRITE, log_places);
+    ask(&world, TX_WRITE, ask_days_in_utc);
+    compare_attempts(&world);
+    ask(&world, TX_WRITE, move_to_tokyo);
+    do {
+        ask(&world, TX_WRITE, recount_two);
+        compare_attempts(&world);
+        portions++;
+    } while (world.told == 2);
+    assert_int_equal(portions, PLACES / 2 + 1);
+    ask(&world, TX_WRITE, ask_days_in_tokyo);
+    compare_attempts(&world);
+    world.now_us += DAY_US;
+    ask(&world, TX_WRITE, count_due_touches);
+    assert_int_equal(world.told, 1);
+    ask(&world, TX_WRITE, ask_planned_day);
+    compare_attempts(&world);
+    /* Before anything was counted, as after an update of the program. */
+    store_kit_sql(world.store, "UPDATE interactions SET attempt_day = NULL");
+    store_kit_sql(world.store, "DELETE FROM attempt_counts");
+    store_kit_sql(world.store, "INSERT INTO attempt_recounts (tenant_id, after_id) "
+                               "SELECT id, NULL FROM tenants WHERE true "
+                               "ON CONFLICT (tenant_id) "
+                               "DO UPDATE SET after_id = NULL, again_at = NULL");
+    do
+        ask(&world, TX_WRITE, recount_two);
+    while (world.told == 2);
+    ask(&world, TX_WRITE, ask_planned_day);
+    compare_attempts(&world);
+    assert_int_equal(store_kit_number(world.store, "SELECT sum(attempts) FROM attempt_counts"), 5);
+    assert_int_equal(store_kit_number(world.store, "SELECT sum(responses) FROM attempt_counts"), 1);
 }
 
 /* --- What changed, in an event ------------------------------------------------------------------
@@ -744,7 +1001,9 @@ static void test_changes_always_fit_a_payload(void **state)
         STORE_TEST(test_buckets_go_by_the_users_day, store),                                       \
         STORE_TEST(test_a_day_of_25_hours_is_one_day, store),                                      \
         STORE_TEST(test_a_reminder_comes_once_for_each_due_time, store),                           \
-        STORE_TEST(test_totals_and_summaries_are_what_a_recount_says, store)
+        STORE_TEST(test_totals_and_summaries_are_what_a_recount_says, store),                      \
+        STORE_TEST(test_what_the_guard_counts_follows_every_edit, store),                          \
+        STORE_TEST(test_attempts_move_to_the_days_of_a_new_calendar, store)
 
 static const struct CMUnitTest sqlite[] = {TESTS(sqlite)};
 static const struct CMUnitTest postgres[] = {TESTS(postgres)};
