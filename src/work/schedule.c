@@ -1,5 +1,6 @@
 #include "work/schedule.h"
 
+#include "app/analytics/attempts.h"
 #include "app/customer/customer.h"
 #include "app/interaction/interaction.h"
 #include "app/timeline/timeline.h"
@@ -11,17 +12,24 @@
 
 /* Rows of one portion: a task never holds the writer for long. */
 #define PORTION 200
+/* Folding waits for nobody and few wait for it: one row for each write, thousands in a second. */
+#define FOLD_PORTION 2000
 
 struct task {
     const char *name;
     int seconds;
+    int64_t portion;
     enum err (*work)(struct ctx *cx, int64_t limit, int64_t *done);
 };
 
 static const struct task tasks[] = {
-    {"planned touches", 5, interaction_touches_due}, {"follow-ups due", 5, interaction_follow_ups_due},
-    {"expired events", 5, timeline_expire},     {"events to delete", 60, timeline_forget},
-    {"expired rows", 60, janitor_sweep},
+    {"planned touches", 5, PORTION, interaction_touches_due},
+    {"follow-ups due", 5, PORTION, interaction_follow_ups_due},
+    {"attempts to fold", 2, FOLD_PORTION, attempts_fold},
+    {"attempts to recount", 5, PORTION, interaction_recount},
+    {"expired events", 5, PORTION, timeline_expire},
+    {"events to delete", 60, PORTION, timeline_forget},
+    {"expired rows", 60, PORTION, janitor_sweep},
 };
 
 /* A task and its newest run. The loop thread starts it, a store thread ends it. */
@@ -52,7 +60,7 @@ static enum err run(struct job *job, struct db *db, struct id_source *ids)
     running->done = 0;
     if (arena == NULL)
         return ERR_UNAVAILABLE;
-    result = running->task->work(&cx, PORTION, &running->done);
+    result = running->task->work(&cx, running->task->portion, &running->done);
     arena_free(arena);
     return result;
 }
@@ -65,7 +73,7 @@ static void done(struct job *job, enum err result)
         LOG(ERROR, "a background task failed", LOG_TEXT("task", str_of(running->task->name)),
             LOG_TEXT("detail", str_of(running->error.detail)));
     /* A full portion: there is more. */
-    if (result == OK && running->done >= PORTION && !running->schedule->stopped &&
+    if (result == OK && running->done >= running->task->portion && !running->schedule->stopped &&
         exec_submit(running->schedule->exec, job))
         return;
     running->busy = false;

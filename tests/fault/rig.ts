@@ -33,7 +33,7 @@ export class Victim {
 
     private constructor(
         readonly process: Process,
-        private readonly url: URL,
+        readonly url: URL,
         private readonly key: string,
     ) {}
 
@@ -125,6 +125,7 @@ interface Entry {
     /** Refused: it must not be there. */
     refused: boolean;
     outcomes: Set<string>;
+    responded: Set<boolean>;
     deleted: Set<boolean>;
 }
 
@@ -155,6 +156,8 @@ export class Ledger {
             let answer: Answer | null;
             if (old === undefined || old[1].id === null || !old[1].deleted.has(false)) {
                 answer = await this.create(victim, customers, mine);
+            } else if (chance < 0.1 && old[1].direction === 'outbound' && old[1].type !== 'note') {
+                answer = await this.respond(victim, old[1]);
             } else if (chance < 0.2) {
                 answer = await this.setOutcome(victim, old[1]);
             } else {
@@ -183,6 +186,7 @@ export class Ledger {
             id: null,
             refused: false,
             outcomes: new Set([pick(outcomes)]),
+            responded: new Set([false]),
             deleted: new Set([false]),
         };
         this.entries.set(subject, entry);
@@ -211,6 +215,16 @@ export class Ledger {
         const answer = await attempt(victim, 'PUT', `/interactions/${entry.id}/outcome`, { outcome });
         if (answer?.status === 200) entry.outcomes = new Set([outcome]);
         if (answer?.status === 503 || answer?.status === 404) entry.outcomes = new Set(before);
+        return answer;
+    }
+
+    private async respond(victim: Victim, entry: Entry): Promise<Answer | null> {
+        const responded = Math.random() < 0.8;
+        const before = [...entry.responded];
+        entry.responded.add(responded);
+        const answer = await attempt(victim, 'PATCH', `/contact-attempts/${entry.id}/responded`, { responded });
+        if (answer?.status === 200) entry.responded = new Set([responded]);
+        if (answer?.status === 503 || answer?.status === 404) entry.responded = new Set(before);
         return answer;
     }
 
@@ -388,10 +402,13 @@ export class Rig {
             if (found !== wanted) torn.push(`${subject}: ${found} is not ${wanted}`);
             if (!entry.outcomes.has(row.outcome))
                 lost.push(`${subject}: outcome ${[...entry.outcomes]} acknowledged, ${row.outcome} found`);
+            if (!entry.responded.has(row.responded))
+                lost.push(`${subject}: ${row.responded ? 'a response of nobody' : 'its response is lost'}`);
             if (!entry.deleted.has(row.deleted))
                 lost.push(`${subject}: ${row.deleted ? 'deleted by nobody' : 'its deletion is lost'}`);
             entry.id = dashed(row.id);
             entry.outcomes = new Set([row.outcome]);
+            entry.responded = new Set([row.responded]);
             entry.deleted = new Set([row.deleted]);
         }
         for (const subject of rows.keys()) torn.push(`${subject}: written by nobody, or twice`);
@@ -416,6 +433,7 @@ interface Row {
     direction: string;
     customer: string;
     outcome: string;
+    responded: boolean;
     deleted: boolean;
 }
 
@@ -444,14 +462,19 @@ function lines(text: string): string[] {
 async function readInteractions(left: Left): Promise<Map<string, Row>> {
     const text = await left.sql(
         `SELECT subject, ${idText(left, 'id')}, type, direction, ${idText(left, 'customer_id')}, outcome,
+            CASE WHEN responded THEN 1 ELSE 0 END,
             CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END FROM interactions;`,
     );
     const rows = new Map<string, Row>();
     for (const line of lines(text)) {
-        const [subject, id, type, direction, customer, outcome, deleted] = line.split('|') as [string, ...string[]];
+        const [subject, id, type, direction, customer, outcome, responded, deleted] = line.split('|') as [
+            string,
+            ...string[],
+        ];
         // One that is there twice stays under a name that nobody wrote.
         rows.set(rows.has(subject) ? `${subject} (${id})` : subject, {
-            id: id!, type: type!, direction: direction!, customer: customer!, outcome: outcome!, deleted: deleted === '1',
+            id: id!, type: type!, direction: direction!, customer: customer!, outcome: outcome!,
+            responded: responded === '1', deleted: deleted === '1',
         });
     }
     return rows;
@@ -468,7 +491,9 @@ function rules(left: Left): [string, string][] {
         ['an interaction has not an event for each of its versions',
             `SELECT i.subject, i.version, e.n FROM interactions AS i LEFT JOIN (
                 SELECT interaction_id, count(*) AS n FROM contact_events
-                WHERE interaction_id IS NOT NULL AND event_type <> 'follow_up_due' GROUP BY interaction_id
+                WHERE interaction_id IS NOT NULL
+                    AND event_type NOT IN ('follow_up_due', 'outreach_flagged', 'outreach_override')
+                GROUP BY interaction_id
              ) AS e ON e.interaction_id = i.id WHERE e.n IS NULL OR e.n <> i.version`],
         ['an event tells of an interaction that is not there',
             `SELECT ${idText(left, 'interaction_id')} FROM contact_events
@@ -512,6 +537,26 @@ function rules(left: Left): [string, string][] {
     ];
 }
 
+/** Of each cell that attempts are counted by (day, method, person, lead_status) its three sums. */
+function attemptFigures(rows: string): string[] {
+    return ['attempts', 'responses', 'response_seconds'].map((figure) =>
+        `SELECT 'attempts.${figure}:' || day || ',' || method || ',' || person || ',' || lead_status,
+            CAST(sum(${figure}) AS bigint) FROM (${rows}) AS cells GROUP BY 1`);
+}
+
+function second(left: Left, column: string): string {
+    return left.sqlite ? `${column} / 1000000` : `CAST(floor(extract(epoch FROM ${column})) AS bigint)`;
+}
+
+/** The totals as they are kept: sum() gives PostgreSQL's numeric. */
+function kept(left: Left): string {
+    const cells = ['attempt_counts', 'attempt_deltas'].map((table) =>
+        `SELECT day, method, ${idText(left, 'user_id')} AS person, lead_status, attempts, responses,
+            response_seconds FROM ${table}`);
+    return ['SELECT name, CAST(sum(n) AS bigint) FROM kept_counts GROUP BY name',
+        ...attemptFigures(cells.join(' UNION ALL '))].join(' UNION ALL ');
+}
+
 /** The totals that are kept, counted anew. */
 function recounts(left: Left): string {
     const live = 'FROM interactions WHERE deleted_at IS NULL';
@@ -529,6 +574,17 @@ function recounts(left: Left): string {
             `${live} AND follow_up_due IS NOT NULL AND follow_up_assignee IS NOT NULL`),
         "SELECT 'customers:', count(*) FROM customers WHERE deleted_at IS NULL",
         by('customers.status', 'status', 'FROM customers WHERE deleted_at IS NULL'),
+        by('customers.method', 'last_contact_method',
+            'FROM customers WHERE deleted_at IS NULL AND last_contact_method IS NOT NULL'),
+        ...attemptFigures(
+            `SELECT attempt_day AS day,
+                CASE WHEN type = 'social_media' AND channel = 'linkedin' THEN 'linkedin' ELSE type END AS method,
+                coalesce(${idText(left, 'created_by')}, '${'f'.repeat(32)}') AS person,
+                coalesce(lead_status, '') AS lead_status, 1 AS attempts,
+                CASE WHEN responded THEN 1 ELSE 0 END AS responses,
+                CASE WHEN responded THEN ${second(left, 'response_at')} - ${second(left, 'started_at')}
+                    ELSE 0 END AS response_seconds
+             ${live} AND direction = 'outbound' AND type NOT IN ('note', 'system') AND attempt_day IS NOT NULL`),
         by('events.timeline', idText(left, 'timeline_id'),
             'FROM contact_events WHERE timeline_id IS NOT NULL AND visible_to_agent AND NOT expired'),
         by('events.client', idText(left, 'timeline_id'),
@@ -540,25 +596,24 @@ function recounts(left: Left): string {
 
 function totals(text: string): Record<string, number> {
     const pairs = lines(text).map((line) => line.split('|') as [string, string]);
-    const known = pairs.filter(([name, n]) => /^(interactions|customers|events)[.:]/.test(name) && n !== '0');
+    const known = pairs.filter(([name, n]) => /^(attempts|interactions|customers|events)[.:]/.test(name) && n !== '0');
     return Object.fromEntries(known.map(([name, n]): [string, number] => [plain(name), Number(n)]).sort());
 }
 
 async function findTorn(left: Left): Promise<string[]> {
     const checks = rules(left);
     const parts = [
-        // sum() gives PostgreSQL's numeric
-        'SELECT name, CAST(sum(n) AS bigint) FROM kept_counts GROUP BY name',
+        kept(left),
         recounts(left),
         ...checks.map(([, sql]) => sql),
     ];
     // One moment of the store.
     const begin = left.sqlite ? 'BEGIN;' : 'BEGIN ISOLATION LEVEL REPEATABLE READ;';
     const text = await left.sql(`${begin}${parts.map((sql) => `${sql};\nSELECT '=';\n`).join('')}COMMIT;`);
-    const [kept, counted, ...broken] = `${text}\n`.split(/^=\n/m).map((part) => part.trim());
+    const [found, counted, ...broken] = `${text}\n`.split(/^=\n/m).map((part) => part.trim());
     const torn = checks.flatMap(([rule], i) => lines(broken[i]!).map((row) => `${rule}: ${row}`));
     try {
-        assert.deepEqual(totals(kept!), totals(counted!));
+        assert.deepEqual(totals(found!), totals(counted!));
     } catch (error) {
         torn.push(`a kept total is not the count: ${String(error)}`);
     }

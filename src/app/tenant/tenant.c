@@ -1,5 +1,6 @@
 #include "app/tenant/tenant.h"
 
+#include "app/analytics/attempts.h"
 #include "app/search/fold.h"
 #include "app/tenant/tenant_sql.h"
 #include "app/timeline/timeline.h"
@@ -138,6 +139,8 @@ enum err tenant_update(struct ctx *cx, const struct tenant *current, const struc
     if (!given_any(&difference))
         return OK;
     TRY(db_one(cx, &sql_tenant_update, ARGS_OF(&tenant_record, changed), &tenant_record, out));
+    if (!str_equal(current->timezone, out->timezone))
+        TRY(attempts_recount_later(cx));
     return timeline_record(
         cx, &(struct event){.subject_type = STR("tenant"),
                             .subject_id = out->id,
