@@ -10,10 +10,10 @@
  * the server's, and sets the server's pragmas. It writes the rows of one interaction after
  * the other, prepared, and commits (with its fsync) after each 64: the interaction, the
  * words of its texts, the customer's summary, the event and its seal, the number, the kept
- * totals. What the rows hold is taken from the youngest interaction and its event, which came
- * over HTTP; only ids, number, salt, hashes and times are new. NAMES are the kept totals that one
- * interaction changes, with | between them and {customer} and {company} for ids, and WORDS what
- * the index of texts has of it; bench/run sees both from the server's own work.
+ * totals, the count of attempts. What the rows hold is taken from the youngest interaction and its
+ * event, which came over HTTP; only ids, number, salt, hashes and times are new. NAMES are the kept
+ * totals that one interaction changes, with | between them and {customer} and {company} for ids,
+ * and WORDS what the index of texts has of it; bench/run sees both from the server's own work.
  *
  * `lists` runs the server's own named query in a loop and reads every column.
  * `query` prints the text of a named query, and one parameter's name a line.
@@ -47,7 +47,7 @@ struct prototype {
 struct baseline {
     sqlite3 *db;
     struct prototype interaction, event;
-    sqlite3_stmt *begin, *commit, *summary, *number, *words, *total, *seal, *chain;
+    sqlite3_stmt *begin, *commit, *summary, *number, *words, *total, *attempts, *seal, *chain;
     struct event sealed; /* what is hashed of the event */
     int64_t seal_number;
     uint8_t seal_hash[HASH_BYTES]; /* of the newest seal */
@@ -256,6 +256,25 @@ static int64_t take_year(sqlite3 *db)
     return year;
 }
 
+/* All are of one cell: of the day, method, user and status that the prototype has. */
+static void prepare_attempts(struct baseline *baseline)
+{
+    static const char *const columns[] = {"tenant_id", "attempt_day", "guarded_as", "created_by",
+                                          "lead_status"};
+    const struct prototype *interaction = &baseline->interaction;
+
+    baseline->attempts = prepare(
+        baseline->db,
+        "INSERT INTO attempt_counts (tenant_id, day, method, user_id, lead_status, attempts,"
+        " responses, response_seconds, response_times) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, '')"
+        " ON CONFLICT (tenant_id, day, method, user_id, lead_status) DO UPDATE"
+        " SET attempts = attempt_counts.attempts + excluded.attempts"
+        " RETURNING attempts, responses, response_seconds, response_times");
+    for (int i = 0; i < (int)(sizeof columns / sizeof columns[0]); i++)
+        sqlite3_bind_value(baseline->attempts, i + 1,
+                           interaction->values[place_of(interaction, columns[i]) - 1]);
+}
+
 static void prepare_creates(struct baseline *baseline, const char *words)
 {
     sqlite3 *db = baseline->db;
@@ -267,12 +286,14 @@ static void prepare_creates(struct baseline *baseline, const char *words)
     take_tenant(baseline);
     take_sealed(baseline);
     take_chain(baseline);
+    prepare_attempts(baseline);
     baseline->year = take_year(db);
     baseline->begin = prepare(db, "BEGIN IMMEDIATE");
     baseline->commit = prepare(db, "COMMIT");
     baseline->summary = prepare(
         db, "UPDATE customers SET last_contacted_at = max(coalesce(last_contacted_at, 0), ?3),"
-            " last_contact_method = 'call', contact_count = contact_count + 1,"
+            " last_contact_key = max(last_contact_key, ?3), last_contact_method = 'call', "
+            "contact_count = contact_count + 1,"
             " last_response_at = last_response_at WHERE tenant_id = ?1 AND id = ?2");
     baseline->number =
         prepare(db, "UPDATE human_numbers SET last = last + 1"
@@ -447,6 +468,8 @@ static void creates(struct baseline *baseline, int64_t requests)
             create(baseline, customers[count]);
         }
         add_totals(baseline, customers, count);
+        sqlite3_bind_int64(baseline->attempts, 6, count);
+        run(baseline->db, baseline->attempts);
         end_chain(baseline);
         run(baseline->db, baseline->commit);
     }
@@ -462,6 +485,7 @@ static void free_creates(struct baseline *baseline)
     sqlite3_finalize(baseline->number);
     sqlite3_finalize(baseline->words);
     sqlite3_finalize(baseline->total);
+    sqlite3_finalize(baseline->attempts);
     sqlite3_finalize(baseline->seal);
     sqlite3_finalize(baseline->chain);
 }

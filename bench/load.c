@@ -3,14 +3,17 @@
  *
  *     load --port PORT --template FILE --customers 1-50000
  *          [--connections 64] [--requests 20000] [--seed 1]
+ *          [--apart SECONDS] [--ago SECONDS] [--status 201]
  *
  * The template is a request as it goes over the wire, with LF for CRLF and without Host and
  * Content-Length. In it stand for themselves at each request:
  *     {customer}   the id of a customer picked by chance
- *     {time}       an instant of the last hour
+ *     {time}       an instant of the last hour, or of the hour that was --ago seconds earlier
+ * With --apart the customers have their turns instead, in an order that the seed decides, and
+ * {time} is so many seconds later each time that all have had theirs.
  *
- * Prints one line of JSON. An answer that is not 2xx, or that breaks the protocol, voids
- * the measurement: `bad` counts them, `first_bad` shows one. */
+ * Prints one line of JSON. An answer that is not 2xx (with --status: not that one), or that
+ * breaks the protocol, voids the measurement: `bad` counts them, `first_bad` shows one. */
 #include "kit/bench.h"
 
 #include <arpa/inet.h>
@@ -67,6 +70,10 @@ struct load {
     struct template template;
     struct bench_chance chance;
     struct bench_range customers;
+    bool in_turns;
+    uint64_t stride; /* in turns: from a customer to the next */
+    int64_t apart_seconds, ago_seconds;
+    int status; /* wanted; 0: any 2xx */
     char port[8];
     int64_t wanted, begun, done, bad;
     int32_t *latencies_us;
@@ -139,10 +146,56 @@ static void put(struct connection *connection, const char *text, size_t length)
     connection->request_length += length;
 }
 
-static void put_time(struct load *load, struct connection *connection)
+/* What the marks of one request stand for. */
+struct subject {
+    uint64_t customer;
+    time_t at;
+};
+
+static uint64_t customer_count(const struct load *load)
 {
-    const time_t at = (time_t)(bench_now_us() / 1000000) -
-                      (time_t)(bench_next(&load->chance) % BENCH_CALL_AGE_SECONDS);
+    return load->customers.last - load->customers.first + 1;
+}
+
+static struct subject next_subject(struct load *load)
+{
+    const uint64_t place = (uint64_t)load->begun - 1, count = customer_count(load);
+    struct subject subject = {
+        .at = (time_t)(bench_now_us() / 1000000) - (time_t)load->ago_seconds -
+              (time_t)(bench_next(&load->chance) % BENCH_CALL_AGE_SECONDS),
+    };
+
+    if (!load->in_turns) {
+        subject.customer = bench_pick(&load->chance, load->customers);
+        return subject;
+    }
+    subject.customer = load->customers.first + place % count * load->stride % count;
+    subject.at += (time_t)(place / count) * (time_t)load->apart_seconds;
+    return subject;
+}
+
+/* One that leads past every customer before it comes to the first again. */
+static uint64_t pick_stride(struct load *load)
+{
+    const uint64_t count = customer_count(load);
+
+    for (;;) {
+        const uint64_t stride = bench_next(&load->chance) % count + 1;
+        uint64_t larger = count, smaller = stride;
+
+        while (smaller > 0) {
+            const uint64_t rest = larger % smaller;
+
+            larger = smaller;
+            smaller = rest;
+        }
+        if (larger == 1)
+            return stride;
+    }
+}
+
+static void put_time(struct connection *connection, time_t at)
+{
     char text[32];
     struct tm parts;
 
@@ -150,22 +203,22 @@ static void put_time(struct load *load, struct connection *connection)
     put(connection, text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts));
 }
 
-static void put_customer(struct load *load, struct connection *connection)
+static void put_customer(struct connection *connection, uint64_t customer)
 {
     char text[BENCH_UUID_TEXT];
 
-    bench_id_text(BENCH_CUSTOMER, bench_pick(&load->chance, load->customers), text);
+    bench_id_text(BENCH_CUSTOMER, customer, text);
     put(connection, text, strlen(text));
 }
 
-static void put_pieces(struct load *load, struct connection *connection, const struct piece *pieces,
-                       size_t count, bool head)
+static void put_pieces(struct connection *connection, const struct piece *pieces, size_t count,
+                       struct subject subject, bool head)
 {
     for (size_t i = 0; i < count; i++) {
         if (pieces[i].kind == PIECE_CUSTOMER) {
-            put_customer(load, connection);
+            put_customer(connection, subject.customer);
         } else if (pieces[i].kind == PIECE_TIME) {
-            put_time(load, connection);
+            put_time(connection, subject.at);
         } else if (!head) {
             put(connection, pieces[i].text, pieces[i].length);
         } else {
@@ -182,16 +235,17 @@ static void put_pieces(struct load *load, struct connection *connection, const s
 static void make_request(struct load *load, struct connection *connection)
 {
     const struct template *template = &load->template;
+    const struct subject subject = next_subject(load);
     char body[REQUEST_MAX], rest[128];
     size_t body_length;
     int length;
 
     connection->request_length = connection->sent = 0;
-    put_pieces(load, connection, template->body, template->body_count, false);
+    put_pieces(connection, template->body, template->body_count, subject, false);
     body_length = connection->request_length;
     memcpy(body, connection->request, body_length);
     connection->request_length = 0;
-    put_pieces(load, connection, template->head, template->head_count, true);
+    put_pieces(connection, template->head, template->head_count, subject, true);
     length = snprintf(rest, sizeof rest, "Host: 127.0.0.1:%s\r\n", load->port);
     put(connection, rest, (size_t)length);
     if (body_length > 0) {
@@ -309,7 +363,7 @@ static void take(struct load *load, struct connection *connection, const char *d
         connection->in_body = true;
         data = end + 4;
         over = connection->head_length - (size_t)(end + 4 - connection->head);
-        if (connection->status / 100 != 2)
+        if (load->status > 0 ? connection->status != load->status : connection->status / 100 != 2)
             note_bad(load, connection, data, over);
         length = over;
     }
@@ -385,6 +439,11 @@ int main(int argc, char **argv)
     load.wanted = bench_number(argc, argv, "requests", "20000", 1);
     load.customers = bench_range(bench_option(argc, argv, "customers", NULL));
     load.chance.state = (uint64_t)bench_number(argc, argv, "seed", "1", 0);
+    load.apart_seconds = bench_number(argc, argv, "apart", "0", 0);
+    load.ago_seconds = bench_number(argc, argv, "ago", "0", 0);
+    load.status = (int)bench_number(argc, argv, "status", "0", 0);
+    load.in_turns = load.apart_seconds > 0;
+    load.stride = pick_stride(&load);
     load.latencies_us = calloc((size_t)load.wanted, sizeof load.latencies_us[0]);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (port > UINT16_MAX)
