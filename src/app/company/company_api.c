@@ -120,10 +120,11 @@ static enum err customers(struct req *rq)
     TRY(path_id(rq, 0, &filter.company_id));
     TRY(company_get(&rq->cx, filter.company_id, &company));
     page_upwards(page);
-    TRY(customer_list(
-        &rq->cx, &filter,
-        &(struct customer_place){page->cursor_text, page->cursor_id, page->limit + 1, page->offset},
-        &found));
+    TRY(customer_list(&rq->cx, &filter,
+                      &(struct customer_place){{.name = page->cursor_text, .id = page->cursor_id},
+                                               page->limit + 1,
+                                               page->offset},
+                      &found));
     return reply_list(rq, &customer_record, &found.rows, (struct total){.rows = found.total},
                       customer_key);
 }

@@ -128,42 +128,63 @@ enum err customer_set_status(struct ctx *cx, const struct customer *current, int
 
 /* --- Lists and search ----------------------------------------------------------------- */
 
+/* What lists are sorted by; 0 is the first. Whoever was never contacted stands before all who
+ * were, as if that were longest ago. */
+enum customer_sort {
+    CUSTOMERS_BY_NAME = 1,
+    CUSTOMERS_LONGEST_AGO, /* last contacted */
+    CUSTOMERS_LATEST,
+};
+#define CUSTOMER_SORTS (CUSTOMERS_LATEST + 1)
+
+extern const struct enum_names customer_sorts;
+
 /* Each narrows the list; zeros do not. */
 struct customer_filter {
     struct str q; /* as GET /customers/search */
     int status;
     struct uuid owner_id, company_id;
     struct str tag, email, phone, external_id;
-    struct maybe_int not_contacted_since; /* last contacted before it, or never */
+    int method; /* last_contact_method, of interaction_type_words */
+    /* Last contacted before it, or never; or so many days of 24 hours before now. */
+    struct maybe_int not_contacted_since, not_contacted_days;
+    int sort; /* enum customer_sort */
 };
 
 #define CUSTOMER_QUERY_MAX 200 /* code points */
 
-/* Where a list begins: after (after_name, after_id) in the order of (name_folded, id). */
+/* A place in a sorted list: the name or the time, as it is sorted by, and the id. */
+struct customer_key {
+    struct str name;      /* folded */
+    int64_t contacted_at; /* TIME_MIN_US: never */
+    struct uuid id;
+};
+
+struct customer_key customer_key_of(const struct customer *customer);
+
+/* Where a list begins. */
 struct customer_place {
-    struct str after_name;
-    struct uuid after_id;
+    struct customer_key after;
     int64_t limit, offset; /* rows to read */
 };
 
 struct customer_page {
-    struct list rows; /* struct customer, in the order of their folded names */
+    struct list rows; /* struct customer, sorted */
     int64_t total;
     bool capped;
     /* The page is not full because so many entries were looked at as one page may; there may
      * be more: go on from here. */
     bool cut;
-    struct str cut_name;
-    struct uuid cut_id;
+    struct customer_key cut_key;
 };
 
-/* All, or one filter by status, owner, company or tag: a plain list; its total is kept. Else
- * the index that leads to the fewest (by the kept totals) is read by name, in steps, and each
- * entry is held against the other conditions, until the page is full or SCAN_CAP entries were
- * looked at (see `cut`). Such totals are counted up to COUNT_CAP customers and SCAN_CAP
- * entries. A word (of `q`, `email`, `phone`) that leads to fewer than these and to at most
- * COUNT_CAP entries leads instead, and all whom it finds are looked at. Skipping by `offset`
- * counts as reading: deep pages go by cursor. */
+/* All, or one filter by status, owner, company, tag or method: a plain list; its total is kept.
+ * Else what leads to the fewest rows is read: an index that has the order which is asked for, in
+ * steps, each entry held against the other conditions until the page is full or SCAN_CAP entries
+ * were looked at (see `cut`); or anything that leads to at most COUNT_CAP rows, such as a word (of
+ * `q`, `email`, `phone`): all of them are looked at. Totals that are not kept are counted up to
+ * COUNT_CAP customers and SCAN_CAP entries. Sorted by last contact, "not contacted since" is a
+ * stretch of each index. Skipping by `offset` counts as reading: deep pages go by cursor. */
 enum err customer_list(struct ctx *cx, const struct customer_filter *filter,
                        const struct customer_place *place, struct customer_page *out);
 

@@ -20,8 +20,8 @@ LEFT JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.owner_id
     AND (c.owner_id = :owner_id OR :owner_id IS NULL)
     AND (c.company_id = :company_id OR :company_id IS NULL)
     AND (c.external_id = :external_id OR :external_id IS NULL)
-    AND (c.last_contacted_at < :not_contacted_since OR c.last_contacted_at IS NULL
-         OR :not_contacted_since IS NULL)
+    AND (c.last_contact_method = :method OR :method IS NULL)
+    AND (c.last_contact_key <= :latest_contact OR :latest_contact IS NULL)
     AND (CAST(:tag AS text) IS NULL OR EXISTS (
         SELECT 1 FROM customer_tags t
         WHERE t.tenant_id = c.tenant_id AND t.customer_id = c.id AND t.tag = :tag))
@@ -153,145 +153,314 @@ ON CONFLICT (tenant_id, word, customer_id) DO NOTHING
 DELETE FROM customer_words
 WHERE tenant_id = :tenant_id AND word = :word AND customer_id = :customer_id
 
--- Lists: four queries for each index that can lead, all in the order of names -----------------
--- page: the plain list. filtered: a part of it that meets more conditions, each off when it
--- is null. count: how many of that part do. edge: the last of the next entries.
+-- Lists: what leads, and the orders -------------------------------------------------------------
 
--- fragment: page
-AND (c.name_folded, c.id) > (:cursor_text, :cursor_id)
-ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
-
--- fragment: part
-AND (c.name_folded, c.id) > (:cursor_text, :cursor_id)
-    AND (c.name_folded, c.id) <= (:edge_text, :edge_id)
-
--- fragment: filtered
-{part} AND {filters} ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
-
--- fragment: edge
-{part} ORDER BY c.name_folded, c.id LIMIT 1 OFFSET :window
-
--- fragment: by_all
+-- fragment: of_all
 c.tenant_id = :tenant_id AND c.deleted_at IS NULL
--- query: customer_page_by_all
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_all} {page}
--- query: customer_filtered_by_all
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_all} {filtered}
--- query: customer_count_by_all
-SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM customers c WHERE {by_all} {part} AND {filters} LIMIT :count_cap
-) matches
--- query: customer_edge_by_all
-SELECT c.name_folded, c.id FROM customers c WHERE {by_all} {edge}
-
--- fragment: by_status
+-- fragment: of_status
 c.tenant_id = :tenant_id AND c.status = :lead AND c.deleted_at IS NULL
--- query: customer_page_by_status
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_status} {page}
--- query: customer_filtered_by_status
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_status} {filtered}
--- query: customer_count_by_status
-SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM customers c WHERE {by_status} {part} AND {filters} LIMIT :count_cap
-) matches
--- query: customer_edge_by_status
-SELECT c.name_folded, c.id FROM customers c WHERE {by_status} {edge}
-
--- fragment: by_owner
+-- fragment: of_owner
 c.tenant_id = :tenant_id AND c.owner_id = :lead AND c.deleted_at IS NULL
--- query: customer_page_by_owner
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_owner} {page}
--- query: customer_filtered_by_owner
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_owner} {filtered}
--- query: customer_count_by_owner
-SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM customers c WHERE {by_owner} {part} AND {filters} LIMIT :count_cap
-) matches
--- query: customer_edge_by_owner
-SELECT c.name_folded, c.id FROM customers c WHERE {by_owner} {edge}
-
--- fragment: by_company
+-- fragment: of_company
 c.tenant_id = :tenant_id AND c.company_id = :lead AND c.deleted_at IS NULL
--- query: customer_page_by_company
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_company} {page}
--- query: customer_filtered_by_company
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_company} {filtered}
--- query: customer_count_by_company
-SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM customers c WHERE {by_company} {part} AND {filters} LIMIT :count_cap
-) matches
--- query: customer_edge_by_company
-SELECT c.name_folded, c.id FROM customers c WHERE {by_company} {edge}
+-- fragment: of_method
+c.tenant_id = :tenant_id AND c.last_contact_method = :lead AND c.deleted_at IS NULL
+-- fragment: of_tag
+lead.tenant_id = :tenant_id AND lead.tag = :lead
 
--- fragment: by_external
-c.tenant_id = :tenant_id AND c.external_id = :lead AND c.deleted_at IS NULL
--- query: customer_filtered_by_external
-SELECT {customer_named} FROM customers c {names_joined} WHERE {by_external} {filtered}
--- query: customer_count_by_external
+-- A stretch of an index, both ends included.
+-- fragment: names
+AND (c.name_folded, c.id) >= (:low_name, :low_id)
+    AND (c.name_folded, c.id) <= (:high_name, :high_id)
+-- fragment: contacts
+AND (c.last_contact_key, c.id) >= (:low_time, :low_id)
+    AND (c.last_contact_key, c.id) <= (:high_time, :high_id)
+-- fragment: tag_names
+AND (lead.name_folded, lead.customer_id) >= (:low_name, :low_id)
+    AND (lead.name_folded, lead.customer_id) <= (:high_name, :high_id)
+
+-- fragment: by_name
+ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
+-- fragment: by_tag
+ORDER BY lead.name_folded, lead.customer_id LIMIT :limit OFFSET :offset
+-- fragment: longest_ago
+ORDER BY c.last_contact_key, c.id LIMIT :limit OFFSET :offset
+-- fragment: latest
+ORDER BY c.last_contact_key DESC, c.id DESC LIMIT :limit OFFSET :offset
+
+-- Lists: along an index that leads in the order that is asked for --------------------------------
+-- page: the plain list. filtered: what of a stretch meets more conditions, each off when it is
+-- null. edge: the last of its first entries. count: how many meet the conditions. entries: how
+-- many there are at all.
+
+-- query: customer_page_all_by_name
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_all} {names} {by_name}
+-- query: customer_filtered_all_by_name
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_all} {names} AND {filters} {by_name}
+-- query: customer_edge_all_by_name
+SELECT c.name_folded, c.id FROM customers c WHERE {of_all} {names} {by_name}
+-- query: customer_count_all_by_name
 SELECT count(*) AS n FROM (
-    SELECT 1 AS one FROM customers c WHERE {by_external} {part} AND {filters} LIMIT :count_cap
+    SELECT 1 AS one FROM customers c WHERE {of_all} {names} AND {filters} LIMIT :count_cap
 ) matches
--- query: customer_edge_by_external
-SELECT c.name_folded, c.id FROM customers c WHERE {by_external} {edge}
+
+-- query: customer_page_status_by_name
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_status} {names} {by_name}
+-- query: customer_filtered_status_by_name
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_status} {names} AND {filters} {by_name}
+-- query: customer_edge_status_by_name
+SELECT c.name_folded, c.id FROM customers c WHERE {of_status} {names} {by_name}
+-- query: customer_count_status_by_name
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c WHERE {of_status} {names} AND {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_page_owner_by_name
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_owner} {names} {by_name}
+-- query: customer_filtered_owner_by_name
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_owner} {names} AND {filters} {by_name}
+-- query: customer_edge_owner_by_name
+SELECT c.name_folded, c.id FROM customers c WHERE {of_owner} {names} {by_name}
+-- query: customer_count_owner_by_name
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c WHERE {of_owner} {names} AND {filters} LIMIT :count_cap
+) matches
+
+-- query: customer_page_company_by_name
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_company} {names} {by_name}
+-- query: customer_filtered_company_by_name
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_company} {names} AND {filters} {by_name}
+-- query: customer_edge_company_by_name
+SELECT c.name_folded, c.id FROM customers c WHERE {of_company} {names} {by_name}
+-- query: customer_count_company_by_name
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c WHERE {of_company} {names} AND {filters} LIMIT :count_cap
+) matches
 
 -- Tags stand beside the name, so that their lists have the same order. The limit inside (a
--- part never has more) makes what leads come first on both stores, whatever their statistics.
--- fragment: by_tag
-lead.tenant_id = :tenant_id AND lead.tag = :lead
--- fragment: tag_part
-AND (lead.name_folded, lead.customer_id) > (:cursor_text, :cursor_id)
-    AND (lead.name_folded, lead.customer_id) <= (:edge_text, :edge_id)
+-- stretch that is read never has more) makes what leads come first on both stores, whatever their
+-- statistics.
 -- fragment: tagged
-SELECT lead.customer_id FROM customer_tags lead WHERE {by_tag} {tag_part}
+SELECT lead.customer_id FROM customer_tags lead WHERE {of_tag} {tag_names}
     ORDER BY lead.name_folded, lead.customer_id LIMIT :scan_cap
--- query: customer_page_by_tag
+-- query: customer_page_tag_by_name
 SELECT {customer_named} FROM (
-    SELECT lead.customer_id FROM customer_tags lead
-    WHERE {by_tag} AND (lead.name_folded, lead.customer_id) > (:cursor_text, :cursor_id)
-    ORDER BY lead.name_folded, lead.customer_id LIMIT :limit OFFSET :offset
+    SELECT lead.customer_id FROM customer_tags lead WHERE {of_tag} {tag_names} {by_tag}
 ) lead
 CROSS JOIN customers c {names_joined}
 WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id ORDER BY c.name_folded, c.id
--- query: customer_filtered_by_tag
+-- query: customer_filtered_tag_by_name
 SELECT {customer_named} FROM ({tagged}) lead CROSS JOIN customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters}
-ORDER BY c.name_folded, c.id LIMIT :limit OFFSET :offset
--- query: customer_count_by_tag
+WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} {by_name}
+-- query: customer_edge_tag_by_name
+SELECT lead.name_folded, lead.customer_id AS id FROM customer_tags lead
+WHERE {of_tag} {tag_names} {by_tag}
+-- query: customer_count_tag_by_name
 SELECT count(*) AS n FROM (
     SELECT 1 AS one FROM ({tagged}) lead CROSS JOIN customers c
     WHERE c.tenant_id = :tenant_id AND c.id = lead.customer_id AND {filters} LIMIT :count_cap
 ) matches
--- query: customer_edge_by_tag
-SELECT lead.name_folded, lead.customer_id AS id FROM customer_tags lead
-WHERE {by_tag} {tag_part} ORDER BY lead.name_folded, lead.customer_id LIMIT 1 OFFSET :window
 
--- Search: words that few have, all of whom are looked at -----------------------------------------
+-- query: customer_page_all_longest_ago
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_all} {contacts} {longest_ago}
+-- query: customer_filtered_all_longest_ago
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_all} {contacts} AND {filters} {longest_ago}
+-- query: customer_edge_all_longest_ago
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_all} {contacts} {longest_ago}
+-- query: customer_page_all_latest
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_all} {contacts} {latest}
+-- query: customer_filtered_all_latest
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_all} {contacts} AND {filters} {latest}
+-- query: customer_edge_all_latest
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_all} {contacts} {latest}
+-- query: customer_count_all_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c
+    WHERE {of_all} {contacts} AND {filters} LIMIT :count_cap
+) matches
+-- query: customer_entries_all_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c WHERE {of_all} {contacts} LIMIT :count_cap
+) entries
 
--- The limit stands inside, where no index of customers serves what is distinct.
--- fragment: by_word
+-- query: customer_page_status_longest_ago
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_status} {contacts} {longest_ago}
+-- query: customer_filtered_status_longest_ago
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_status} {contacts} AND {filters} {longest_ago}
+-- query: customer_edge_status_longest_ago
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_status} {contacts} {longest_ago}
+-- query: customer_page_status_latest
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_status} {contacts} {latest}
+-- query: customer_filtered_status_latest
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_status} {contacts} AND {filters} {latest}
+-- query: customer_edge_status_latest
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_status} {contacts} {latest}
+-- query: customer_count_status_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c
+    WHERE {of_status} {contacts} AND {filters} LIMIT :count_cap
+) matches
+-- query: customer_entries_status_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c WHERE {of_status} {contacts} LIMIT :count_cap
+) entries
+
+-- query: customer_page_owner_longest_ago
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_owner} {contacts} {longest_ago}
+-- query: customer_filtered_owner_longest_ago
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_owner} {contacts} AND {filters} {longest_ago}
+-- query: customer_edge_owner_longest_ago
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_owner} {contacts} {longest_ago}
+-- query: customer_page_owner_latest
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_owner} {contacts} {latest}
+-- query: customer_filtered_owner_latest
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_owner} {contacts} AND {filters} {latest}
+-- query: customer_edge_owner_latest
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_owner} {contacts} {latest}
+-- query: customer_count_owner_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c
+    WHERE {of_owner} {contacts} AND {filters} LIMIT :count_cap
+) matches
+-- query: customer_entries_owner_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c WHERE {of_owner} {contacts} LIMIT :count_cap
+) entries
+
+-- query: customer_page_method_longest_ago
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_method} {contacts} {longest_ago}
+-- query: customer_filtered_method_longest_ago
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_method} {contacts} AND {filters} {longest_ago}
+-- query: customer_edge_method_longest_ago
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_method} {contacts} {longest_ago}
+-- query: customer_page_method_latest
+SELECT {customer_named} FROM customers c {names_joined} WHERE {of_method} {contacts} {latest}
+-- query: customer_filtered_method_latest
+SELECT {customer_named} FROM customers c {names_joined}
+WHERE {of_method} {contacts} AND {filters} {latest}
+-- query: customer_edge_method_latest
+SELECT c.last_contact_key AS last_contacted_at, c.id FROM customers c
+WHERE {of_method} {contacts} {latest}
+-- query: customer_count_method_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c
+    WHERE {of_method} {contacts} AND {filters} LIMIT :count_cap
+) matches
+-- query: customer_entries_method_by_contact
+SELECT count(*) AS n FROM (
+    SELECT 1 AS one FROM customers c WHERE {of_method} {contacts} LIMIT :count_cap
+) entries
+
+-- Lists: few, all of whom are looked at and sorted -----------------------------------------------
+
+-- The limits stand inside, so that what leads comes first, whatever the order in the end.
+-- fragment: few_word
 SELECT DISTINCT e.customer_id FROM (
         SELECT l.customer_id FROM customer_words l
         WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end
         LIMIT :count_cap
     ) e
+-- fragment: few_tag
+SELECT lead.customer_id FROM customer_tags lead WHERE {of_tag}
+    ORDER BY lead.name_folded, lead.customer_id LIMIT :count_cap
+-- fragment: few_company
+SELECT c.id AS customer_id FROM customers c WHERE {of_company}
+    ORDER BY c.name_folded, c.id LIMIT :count_cap
+-- fragment: few_method
+SELECT c.id AS customer_id FROM customers c WHERE {of_method}
+    ORDER BY c.last_contact_key, c.id LIMIT :count_cap
+-- fragment: few_silent
+SELECT c.id AS customer_id FROM customers c
+    WHERE {of_all} AND c.last_contact_key <= :latest_contact
+    ORDER BY c.last_contact_key, c.id LIMIT :count_cap
+-- fragment: few_external
+SELECT c.id AS customer_id FROM customers c
+    WHERE c.tenant_id = :tenant_id AND c.external_id = :lead AND c.deleted_at IS NULL LIMIT 1
 
--- query: customer_count_entries
--- How many entries of the index a word leads to, up to a cap.
+-- fragment: who_match
+WHERE c.tenant_id = :tenant_id AND c.id = few.customer_id AND {filters}
+
+-- query: customer_few_word_by_name
+SELECT {customer_named} FROM ({few_word}) few CROSS JOIN customers c {names_joined}
+{who_match} {names} {by_name}
+-- query: customer_few_word_longest_ago
+SELECT {customer_named} FROM ({few_word}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {longest_ago}
+-- query: customer_few_word_latest
+SELECT {customer_named} FROM ({few_word}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {latest}
+-- query: customer_few_word_count
+SELECT count(*) AS n FROM ({few_word}) few CROSS JOIN customers c {who_match}
+
+-- query: customer_few_word_alone
+-- How many there are where nothing else is asked.
+SELECT count(*) AS n FROM ({few_word}) few
+-- query: customer_word_entries
+-- How many entries a word leads to, up to a cap.
 SELECT count(*) AS n FROM (
     SELECT 1 AS one FROM customer_words l
     WHERE l.tenant_id = :tenant_id AND l.word >= :lead AND l.word <= :lead_end LIMIT :count_cap
 ) entries
 
--- query: customer_count_found
-SELECT count(*) AS n FROM ({by_word}) found
+-- query: customer_few_external_by_name
+SELECT {customer_named} FROM ({few_external}) few CROSS JOIN customers c {names_joined}
+{who_match} {names} {by_name}
+-- query: customer_few_external_longest_ago
+SELECT {customer_named} FROM ({few_external}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {longest_ago}
+-- query: customer_few_external_latest
+SELECT {customer_named} FROM ({few_external}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {latest}
+-- query: customer_few_external_count
+SELECT count(*) AS n FROM ({few_external}) few CROSS JOIN customers c {who_match}
 
--- query: customer_count_found_filtered
-SELECT count(*) AS n FROM ({by_word}) found CROSS JOIN customers c
-WHERE c.tenant_id = :tenant_id AND c.id = found.customer_id AND {filters}
+-- query: customer_few_tag_longest_ago
+SELECT {customer_named} FROM ({few_tag}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {longest_ago}
+-- query: customer_few_tag_latest
+SELECT {customer_named} FROM ({few_tag}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {latest}
+-- query: customer_few_tag_count
+SELECT count(*) AS n FROM ({few_tag}) few CROSS JOIN customers c {who_match}
 
--- query: customer_page_found
-SELECT {customer_named} FROM ({by_word}) found CROSS JOIN customers c {names_joined}
-WHERE c.tenant_id = :tenant_id AND c.id = found.customer_id AND {filters} {page}
+-- query: customer_few_company_longest_ago
+SELECT {customer_named} FROM ({few_company}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {longest_ago}
+-- query: customer_few_company_latest
+SELECT {customer_named} FROM ({few_company}) few CROSS JOIN customers c {names_joined}
+{who_match} {contacts} {latest}
+-- query: customer_few_company_count
+SELECT count(*) AS n FROM ({few_company}) few CROSS JOIN customers c {who_match}
+
+-- query: customer_few_method_by_name
+SELECT {customer_named} FROM ({few_method}) few CROSS JOIN customers c {names_joined}
+{who_match} {names} {by_name}
+-- query: customer_few_method_count
+SELECT count(*) AS n FROM ({few_method}) few CROSS JOIN customers c {who_match}
+
+-- query: customer_few_silent_by_name
+SELECT {customer_named} FROM ({few_silent}) few CROSS JOIN customers c {names_joined}
+{who_match} {names} {by_name}
+-- query: customer_few_silent_count
+SELECT count(*) AS n FROM ({few_silent}) few CROSS JOIN customers c {who_match}
 
 -- Notes -----------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
 #include "app/customer/customer.h"
+#include "app/interaction/interaction.h"
 #include "http/route.h"
 
 extern const struct resource customer_resource;
@@ -19,6 +20,13 @@ static const struct field filter_fields[] = {
     FIELD(customer_filter, external_id, F_TEXT, ONE_LINE, .min = 1, .max = 255),
     FIELD(customer_filter, not_contacted_since, F_TIME, NULLABLE,
           .doc = "Last contacted before it, or never"),
+    FIELD(customer_filter, not_contacted_days, F_INT, NULLABLE, .min = 1, .max = 36500,
+          .doc = "Last contacted longer ago than so many days of 24 hours, or never"),
+    FIELD(customer_filter, method, F_ENUM, 0, .names = &interaction_type_words,
+          .doc = "last_contact_method"),
+    FIELD(customer_filter, sort, F_ENUM, 0, .names = &customer_sorts,
+          .doc = "last_contacted_at: longest ago first, after those who never were; "
+                 "-last_contacted_at: the other way round. Else by name"),
 };
 static const struct record filter_record =
     RECORD_NAMED("CustomerFilter", customer_filter, filter_fields);
@@ -120,32 +128,55 @@ static const struct record value_body = RECORD_NAMED("CustomFieldValue", field_v
 
 /* --- Handlers ------------------------------------------------------------------------ */
 
-static void customer_key(const void *row, struct list_key *out)
+static struct list_key list_key_of(struct customer_key key, bool by_name)
 {
-    const struct customer *customer = row;
+    return by_name ? (struct list_key){.text = key.name, .id = key.id}
+                   : (struct list_key){.time = key.contacted_at, .id = key.id};
+}
 
-    out->text = customer->name_folded;
-    out->id = customer->id;
+static void key_by_name(const void *row, struct list_key *out)
+{
+    *out = list_key_of(customer_key_of(row), true);
+}
+
+static void key_by_contact(const void *row, struct list_key *out)
+{
+    *out = list_key_of(customer_key_of(row), false);
+}
+
+/* Which of the sorts, and where the list begins. */
+static enum err take_place(struct req *rq, struct customer_place *out)
+{
+    const struct customer_filter *filter = rq->query;
+    struct page *page = &rq->page;
+
+    if (filter->not_contacted_days.set && filter->not_contacted_since.set)
+        error_fault(rq->cx.error, "not_contacted_days", "conflict",
+                    "cannot stand together with not_contacted_since");
+    TRY(page_sort(rq, filter->sort ? (uint32_t)filter->sort - 1 : 0));
+    if (filter->sort != CUSTOMERS_LATEST)
+        page_upwards(page);
+    *out = (struct customer_place){
+        {page->cursor_text, page->cursor_time, page->cursor_id}, page->limit + 1, page->offset};
+    return rq->cx.error->fault_count > 0 ? ERR_INVALID : OK;
 }
 
 static enum err list(struct req *rq)
 {
-    struct page *page = &rq->page;
+    const struct customer_filter *filter = rq->query;
+    struct customer_place place;
     struct customer_page found;
-    struct list_key key = {0};
+    struct list_key cut;
+    const bool by_name = filter->sort <= CUSTOMERS_BY_NAME;
 
-    page_upwards(page);
-    TRY(customer_list(
-        &rq->cx, rq->query,
-        &(struct customer_place){page->cursor_text, page->cursor_id, page->limit + 1, page->offset},
-        &found));
-    key.text = found.cut_name;
-    key.id = found.cut_id;
+    TRY(take_place(rq, &place));
+    TRY(customer_list(&rq->cx, filter, &place, &found));
+    cut = list_key_of(found.cut_key, by_name);
     return reply_list(rq, &customer_record, &found.rows,
                       (struct total){.rows = found.total,
                                      .capped = found.capped,
-                                     .resume = found.cut ? &key : NULL},
-                      customer_key);
+                                     .resume = found.cut ? &cut : NULL},
+                      by_name ? key_by_name : key_by_contact);
 }
 
 static enum err create(struct req *rq)

@@ -8,7 +8,6 @@
 #define WORDS_MAX 512    /* entries of one customer */
 #define SUFFIXES_MAX 16  /* of one word without spaces inside */
 #define NUMBER_OFFSETS 4 /* E.164 country codes have up to three digits */
-#define KEPT_TAG_MAX 64  /* bytes: the longest key of a kept total */
 
 struct words {
     struct ctx *cx;
@@ -172,7 +171,7 @@ static enum err run_tags(struct ctx *cx, const struct query *query, const struct
         TRY(db_run(cx, query,
                    ARGS({"tag", v_text(tag)}, {"customer_id", v_uuid(customer->id)},
                         {"name_folded", v_text(customer->name_folded)})));
-        if (tag.len <= KEPT_TAG_MAX)
+        if (tag.len <= CUSTOMER_KEPT_TAG_MAX)
             TRY(count_add(cx, "customers.tag", tag, delta));
     }
     return OK;
@@ -187,6 +186,8 @@ static enum err add_to_lists(struct ctx *cx, const struct customer *customer, in
         TRY(count_add_uuid(cx, "customers.owner", customer->owner_id, delta));
     if (!uuid_is_none(customer->company_id))
         TRY(count_add_uuid(cx, "customers.company", customer->company_id, delta));
+    if (customer->last_contact_method.ptr)
+        TRY(count_add(cx, "customers.method", customer->last_contact_method, delta));
     return OK;
 }
 
@@ -218,6 +219,15 @@ enum err customer_index_status(struct ctx *cx, int before, int after)
 {
     TRY(count_add(cx, "customers.status", str_of(enum_name(&customer_statuses, before)), -1));
     return count_add(cx, "customers.status", str_of(enum_name(&customer_statuses, after)), 1);
+}
+
+enum err customer_index_method(struct ctx *cx, struct str before, struct str after)
+{
+    if (str_equal(before, after))
+        return OK;
+    if (before.ptr)
+        TRY(count_add(cx, "customers.method", before, -1));
+    return after.ptr ? count_add(cx, "customers.method", after, 1) : OK;
 }
 
 static enum err move_total(struct ctx *cx, const char *list, struct uuid before, struct uuid after)

@@ -6,13 +6,15 @@
 #include "app/customer/customer.h"
 
 #define CUSTOMER_NAME_KEY_MAX 240 /* bytes of the sort key */
+#define CUSTOMER_KEPT_TAG_MAX 64  /* bytes: the longest key of a kept total */
 
 enum err customer_index_add(struct ctx *cx, const struct customer *customer);
 enum err customer_index_remove(struct ctx *cx, const struct customer *customer);
 enum err customer_index_change(struct ctx *cx, const struct customer *before,
                                const struct customer *after);
-/* The total of the lists by status alone. */
+/* The totals of the lists by status alone, and by method. */
 enum err customer_index_status(struct ctx *cx, int before, int after);
+enum err customer_index_method(struct ctx *cx, struct str before, struct str after);
 
 /* Addresses are compared whatever their case. NULL: none is the same. */
 struct customer_address *customer_find_address(const struct list *addresses, struct str address);

@@ -40,17 +40,18 @@ static enum err lock(struct ctx *cx, struct uuid customer_id, struct touched *ou
                   &summary_record, out);
 }
 
-/* Writes what differs, and what follows from a new status. */
+/* Writes what differs, and what follows from a new method and a new status. */
 static enum err save(struct ctx *cx, const struct touched *before, const struct touched *after)
 {
-    const int64_t key =
-        after->last_contacted_at.set ? after->last_contacted_at.value : TIME_MIN_US;
+    const int64_t key = after->last_contacted_at.set ? after->last_contacted_at.value : TIME_MIN_US;
     const struct args args = ARGS_OF(&summary_record, after, {"last_contact_key", v_time(key)});
 
+    if (!after->deleted_at.set) /* else no list has it */
+        TRY(customer_index_method(cx, before->last_contact_method, after->last_contact_method));
     if (before->status == after->status)
         return db_run(cx, &sql_customer_summary_save, args);
     TRY(db_run(cx, &sql_customer_summary_save_status, args));
-    if (!after->deleted_at.set) /* else no list has it */
+    if (!after->deleted_at.set)
         TRY(customer_index_status(cx, before->status, after->status));
     return customer_status_event(cx, after->id, before->status, after->status);
 }
@@ -98,8 +99,7 @@ enum err customer_for_touch(struct ctx *cx, struct uuid customer_id, struct str 
                   out);
 }
 
-enum err customer_touched(struct ctx *cx, const struct touch *touch,
-                          const struct touched *customer)
+enum err customer_touched(struct ctx *cx, const struct touch *touch, const struct touched *customer)
 {
     if (touch->started_at <= cx->now_us)
         return count(cx, customer, touch);

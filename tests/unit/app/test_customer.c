@@ -242,7 +242,7 @@ static void test_a_touch_can_be_taken_back(void **state)
 
 static bool is_found(struct ctx *cx, const struct customer_filter *filter)
 {
-    const struct customer_place all = {STR(""), {{[15] = 1}}, 10, 0};
+    const struct customer_place all = {{.name = STR(""), .id = {{[15] = 1}}}, 10, 0};
     struct customer_page page;
 
     assert_int_equal(customer_list(cx, filter, &all, &page), OK);

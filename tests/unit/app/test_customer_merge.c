@@ -21,19 +21,19 @@ struct people {
     enum err (*ask)(struct ctx *cx, struct people *people);
 };
 
-static enum err log_call(struct ctx *cx, struct uuid customer_id, int64_t started_at)
+static enum err log_meeting(struct ctx *cx, struct uuid customer_id, int64_t started_at)
 {
     const struct interaction in = {.customer_id = customer_id,
-                                   .type = TYPE_CALL,
+                                   .type = TYPE_MEETING,
                                    .direction = DIRECTION_OUTBOUND,
-                                   .subject = STR("Call"),
+                                   .subject = STR("Meeting"),
                                    .started_at = started_at};
     struct interaction made;
 
     return interaction_create(cx, &in, &made);
 }
 
-/* Each with calls, one of them planned, a note, a session, and an event that its client sees. */
+/* Each with meetings, one of them planned, a note, a session, and an event that its client sees. */
 static enum err make_person(struct ctx *cx, struct str name, int64_t started_at, struct uuid *id)
 {
     const struct customer in = {.name = name};
@@ -43,8 +43,8 @@ static enum err make_person(struct ctx *cx, struct str name, int64_t started_at,
 
     TRY(customer_create(cx, &in, &made));
     *id = made.id;
-    TRY(log_call(cx, made.id, started_at));
-    TRY(log_call(cx, made.id, NOW_US + HOUR_US));
+    TRY(log_meeting(cx, made.id, started_at));
+    TRY(log_meeting(cx, made.id, NOW_US + HOUR_US));
     TRY(customer_note_add(cx, made.id, STR("A note"), &note));
     TRY(session_start(cx, &(struct session){.customer_id = made.id}, &session));
     return timeline_record(cx, &(struct event){.contact_id = made.id,
@@ -137,7 +137,7 @@ static void assert_person(struct ctx *cx, struct uuid id, int64_t rows, int64_t 
     assert_int_equal(now.last_contacted_at.value, contacted_at);
 }
 
-/* Created, two calls logged, contacted, note, session, shipped: seven events of each. */
+/* Created, two meetings logged, contacted, note, session, shipped: seven events of each. */
 static enum err check_apart(struct ctx *cx, struct people *people)
 {
     assert_person(cx, people->anna, 1, 7, 1, 1, NOW_US - 2 * HOUR_US);

@@ -6,6 +6,7 @@
  * TOUCHPOINT_GROWTH_ROWS says how many are many; 1,000,000 takes some minutes. */
 #include "db/store_kit.h"
 
+#include "app/customer/customer.h"
 #include "app/interaction/interaction.h"
 #include "app/timeline/timeline.h"
 #include "db/counts.h"
@@ -265,6 +266,15 @@ static const struct query *query_named(const char *name)
     return NULL;
 }
 
+/* An end of a stretch of times, which begins at `place`: upwards, or downwards. */
+static void add_end(struct buf *sql, bool low, bool downwards, int64_t place)
+{
+    if (low != downwards)
+        buf_addf(sql, "to_timestamp(%lld)", (long long)place);
+    else
+        buf_add(sql, low ? STR("'-infinity'") : STR("'infinity'"));
+}
+
 /* Buffers of a query as the server runs it: prepared, with a plan that knows no values. */
 static int64_t buffers_of(PGconn *connection, const char *query_name, const char *lead,
                           int64_t place, const char *name)
@@ -300,6 +310,16 @@ static int64_t buffers_of(PGconn *connection, const char *query_name, const char
             buf_add(&sql, STR("'-infinity'"));
         else if (str_is(param, "edge_id"))
             buf_add(&sql, STR(UUID("0000000000000000")));
+        else if (str_is(param, "low_time") || str_is(param, "high_time"))
+            add_end(&sql, param.ptr[0] == 'l', strstr(query_name, "latest"), place);
+        else if (str_is(param, "low_id"))
+            buf_add(&sql, STR(UUID("0000000000000000")));
+        else if (str_is(param, "high_id"))
+            buf_add(&sql, STR(UUID("zzzzzzzzzzzzzzzz")));
+        else if (str_is(param, "low_name"))
+            buf_addf(&sql, "'name%07lld'", (long long)(place - 1700000000));
+        else if (str_is(param, "high_name"))
+            buf_add(&sql, STR("'z'"));
         else if (str_is(param, "actor_id"))
             buf_add(&sql, STR(UUID("0000000000000002")));
         else if (str_is(param, "is_admin"))
@@ -830,13 +850,284 @@ static void test_timelines_do_not_grow_dearer(void **state)
     }
 }
 
+/* --- Customers ------------------------------------------------------------------------------- */
+
+/* Customers from..to-1, last contacted a second apart, in the order of their names. A status, an
+ * owner, a company and a method are met among the FEW first only. */
+static void fill_customers(struct test_store *store, size_t from, size_t to)
+{
+    static char rows[2][2500], tags[2][600];
+    static size_t used;
+    const size_t i = used++ % 2;
+    const bool postgres = store->is_postgres;
+    const char *id = postgres ? "encode(lpad(CAST(%s AS text), 16, '0')::bytea, 'hex')::uuid"
+                              : "CAST(printf('%%016d', %s) AS blob)";
+    const char *name =
+        postgres ? "'name' || lpad(CAST(n AS text), 7, '0')" : "printf('name%07d', n)";
+    const char *at = postgres ? "to_timestamp(1700000000 + n)" : "(1700000000 + n) * 1000000";
+    char tenant[120], customer[120], owner[200], company[200], series[200];
+
+    snprintf(tenant, sizeof(tenant), id, "1");
+    snprintf(customer, sizeof(customer), id, "3000000 + n");
+    snprintf(owner, sizeof(owner), id, "CASE WHEN n < 10000 AND n % 40 = 2 THEN 6 ELSE 2 END");
+    snprintf(company, sizeof(company), id, "CASE WHEN n < 10000 AND n % 40 = 3 THEN 4 ELSE 3 END");
+    if (postgres)
+        snprintf(series, sizeof(series), "generate_series(%zu, %zu) AS s (n)", from, to - 1);
+    else
+        snprintf(series, sizeof(series),
+                 "(WITH RECURSIVE r (n) AS (SELECT %zu UNION ALL SELECT n + 1 FROM r WHERE n < "
+                 "%zu) SELECT n FROM r) s",
+                 from, to - 1);
+    snprintf(rows[i], sizeof(rows[i]),
+             "INSERT INTO customers (tenant_id, id, name, name_folded, emails, phones, status, "
+             "tags, owner_id, company_id, consent_email, consent_sms, consent_push, "
+             "consent_phone, last_contacted_at, last_contact_key, last_contact_method, "
+             "contact_count, version, created_at, updated_at) SELECT %s, %s, %s, %s, '[]', '[]', "
+             "CASE WHEN n < 10000 AND n %% 40 = 1 THEN 'lost' ELSE 'new' END, '[]', %s, %s, "
+             "'unknown', 'unknown', 'unknown', 'unknown', %s, %s, CASE WHEN n < 10000 AND n %% 40 "
+             "= 4 THEN 'sms' ELSE 'call' END, 1, 1, %s, %s FROM %s",
+             tenant, customer, name, name, owner, company, at, at, at, at, series);
+    store_kit_sql(store, rows[i]);
+    snprintf(tags[i], sizeof(tags[i]),
+             "INSERT INTO customer_tags (tenant_id, tag, name_folded, customer_id) SELECT %s, "
+             "'vip', %s, %s FROM %s",
+             tenant, name, customer, series);
+    store_kit_sql(store, tags[i]);
+}
+
+static enum err keep_customer_totals(struct ctx *cx, void *context)
+{
+    const int64_t rows = *(const int64_t *)context;
+    const int64_t rare = rows == FEW ? RARE_ROWS : 0;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    TRY(count_add(cx, "customers", STR(""), rows));
+    TRY(count_add(cx, "customers.status", STR("new"), rows - rare));
+    TRY(count_add(cx, "customers.status", STR("lost"), rare));
+    TRY(count_add_uuid(cx, "customers.owner", id_of(USER), rows - rare));
+    TRY(count_add_uuid(cx, "customers.owner", id_of(RARE_USER), rare));
+    TRY(count_add_uuid(cx, "customers.company", id_of(COMPANY), rows - rare));
+    TRY(count_add_uuid(cx, "customers.company", id_of(RARE_COMPANY), rare));
+    TRY(count_add(cx, "customers.method", STR("call"), rows - rare));
+    TRY(count_add(cx, "customers.method", STR("sms"), rare));
+    return count_add(cx, "customers.tag", STR("vip"), rows);
+}
+
+#define OWNER_TOTAL "customers.owner:30303030-3030-3030-3030-303030303032"
+#define RARE_OWNER_TOTAL "customers.owner:30303030-3030-3030-3030-303030303036"
+#define LONGEST_AGO .sort = CUSTOMERS_LONGEST_AGO
+#define LATEST .sort = CUSTOMERS_LATEST
+#define SILENT .not_contacted_since = SOME(1900000000 * SECOND_US)
+
+static const struct {
+    const char *name;
+    struct customer_filter filter;
+    const char *query, *lead, *total; /* PostgreSQL: the page's, and its kept total's key */
+} leads[] = {
+    {"all", {.status = 0}, "customer_page_all_by_name", "", "customers:"},
+    {"status",
+     {.status = CUSTOMER_NEW},
+     "customer_page_status_by_name",
+     "'new'",
+     "customers.status:new"},
+    {"owner",
+     {.owner_id = {"0000000000000002"}},
+     "customer_page_owner_by_name",
+     UUID("0000000000000002"),
+     OWNER_TOTAL},
+    {"company",
+     {.company_id = {"0000000000000003"}},
+     "customer_page_company_by_name",
+     UUID("0000000000000003"),
+     "customers.company:30303030-3030-3030-3030-303030303033"},
+    {"rare company",
+     {.company_id = {"0000000000000004"}},
+     "customer_page_company_by_name",
+     UUID("0000000000000004"),
+     "customers.company:30303030-3030-3030-3030-303030303034"},
+    {"tag", {.tag = {"vip", 3}}, "customer_page_tag_by_name", "'vip'", "customers.tag:vip"},
+    {"all, longest ago", {LONGEST_AGO}, "customer_page_all_longest_ago", "", "customers:"},
+    {"all, latest", {LATEST}, "customer_page_all_latest", "", "customers:"},
+    {"status, longest ago",
+     {LONGEST_AGO, .status = CUSTOMER_NEW},
+     "customer_page_status_longest_ago",
+     "'new'",
+     "customers.status:new"},
+    {"status, latest",
+     {LATEST, .status = CUSTOMER_NEW},
+     "customer_page_status_latest",
+     "'new'",
+     "customers.status:new"},
+    {"rare status, longest ago",
+     {LONGEST_AGO, .status = CUSTOMER_LOST},
+     "customer_page_status_longest_ago",
+     "'lost'",
+     "customers.status:lost"},
+    {"owner, longest ago",
+     {LONGEST_AGO, .owner_id = {"0000000000000002"}},
+     "customer_page_owner_longest_ago",
+     UUID("0000000000000002"),
+     OWNER_TOTAL},
+    {"owner, latest",
+     {LATEST, .owner_id = {"0000000000000002"}},
+     "customer_page_owner_latest",
+     UUID("0000000000000002"),
+     OWNER_TOTAL},
+    {"rare owner, latest",
+     {LATEST, .owner_id = {"0000000000000006"}},
+     "customer_page_owner_latest",
+     UUID("0000000000000006"),
+     RARE_OWNER_TOTAL},
+    {"method, longest ago",
+     {LONGEST_AGO, .method = TYPE_CALL},
+     "customer_page_method_longest_ago",
+     "'call'",
+     "customers.method:call"},
+    {"method, latest",
+     {LATEST, .method = TYPE_CALL},
+     "customer_page_method_latest",
+     "'call'",
+     "customers.method:call"},
+    {"rare method, longest ago",
+     {LONGEST_AGO, .method = TYPE_SMS},
+     "customer_page_method_longest_ago",
+     "'sms'",
+     "customers.method:sms"},
+    /* Their totals are counted, up to COUNT_CAP. */
+    {"silent, longest ago", {LONGEST_AGO, SILENT}, "customer_page_all_longest_ago", "", NULL},
+    {"silent of an owner, latest",
+     {LATEST, SILENT, .owner_id = {"0000000000000002"}},
+     "customer_page_owner_latest",
+     UUID("0000000000000002"),
+     NULL},
+    {"silent of a status, longest ago",
+     {LONGEST_AGO, SILENT, .status = CUSTOMER_NEW},
+     "customer_page_status_longest_ago",
+     "'new'",
+     NULL},
+    {"silent by a method, latest",
+     {LATEST, SILENT, .method = TYPE_CALL},
+     "customer_page_method_latest",
+     "'call'",
+     NULL},
+};
+
+struct lead_costs {
+    int64_t rows;
+    int64_t page[COUNT_OF(leads)][DEPTHS];
+};
+
+static int64_t lead_place(size_t i, int64_t rows, enum depth depth)
+{
+    static const int64_t upwards[] = {0, 30, 60}, downwards[] = {100, 60, 30};
+    const bool latest = leads[i].filter.sort == CUSTOMERS_LATEST;
+
+    return (strstr(leads[i].name, "rare") ? FEW : rows) * (latest ? downwards : upwards)[depth] /
+           100;
+}
+
+static enum err measure_leads(struct ctx *cx, void *context)
+{
+    struct lead_costs *costs = context;
+
+    cx->actor.tenant_id = id_of(TENANT);
+    for (size_t i = 0; i < COUNT_OF(leads); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            const int64_t n = lead_place(i, costs->rows, depth);
+            char name[40];
+            struct customer_place place = {.limit = PAGE};
+            struct customer_page page;
+            struct db_cost cost;
+
+            snprintf(name, sizeof(name), "name%07lld", (long long)n);
+            place.after =
+                (struct customer_key){str_of(name), (1700000000 + n) * SECOND_US, id_of(1)};
+            db_cost(cx, &cost);
+            TRY(customer_list(cx, &leads[i].filter, &place, &page));
+            db_cost(cx, &cost);
+            must_equal(page.rows.count, PAGE);
+            must(page.total >= RARE_ROWS);
+            must(costs->rows > FEW ? page.capped == !leads[i].total
+                                   : !page.capped || !leads[i].total);
+            must_equal(cost.full_scan_steps, 0);
+            costs->page[i][depth] = cost.vm_steps;
+        }
+    }
+    return OK;
+}
+
+static void measure_lead_buffers(const struct test_store *store, struct lead_costs *costs)
+{
+    PGconn *connection = connect_to(store);
+
+    do_sql(connection, "VACUUM ANALYZE");
+    for (size_t i = 0; i < COUNT_OF(leads); i++) {
+        /* That of a tag is planned for the page's size: any size at all would cost far more. */
+        do_sql(connection, leads[i].filter.tag.ptr ? "SET plan_cache_mode = force_custom_plan"
+                                                   : "SET plan_cache_mode = force_generic_plan");
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            costs->page[i][depth] = buffers_of(connection, leads[i].query, leads[i].lead,
+                                               1700000000 + lead_place(i, costs->rows, depth), "");
+            assert_true(costs->page[i][depth] > 0);
+            if (leads[i].total)
+                costs->page[i][depth] += buffers_of(connection, "count_get", "", 0, leads[i].total);
+        }
+    }
+    PQfinish(connection);
+}
+
+static void measure_customers(struct test_store *store, struct lead_costs *costs, size_t from,
+                              size_t to)
+{
+    int64_t more = (int64_t)(to - from);
+
+    fill_customers(store, from, to);
+    assert_int_equal(store_kit_run(store, TX_WRITE, keep_customer_totals, &more), OK);
+    costs->rows = (int64_t)to;
+    if (store->is_postgres)
+        measure_lead_buffers(store, costs);
+    else if (store_kit_run(store, TX_READ, measure_leads, costs) != OK)
+        fail_msg("%s", store->error.detail);
+}
+
+/* Neighbours stand in the same few buffers, of which some are the edges of a page. Those of a tag
+ * are looked up each by its id, in an index that is a level deeper then. */
+static bool nearly(const struct test_store *store, size_t i, int64_t a, int64_t b)
+{
+    return alike_within(a, b, leads[i].filter.tag.ptr ? 40 : DIFFERENCE) ||
+           (store->is_postgres && llabs(a - b) <= PAGE / 3);
+}
+
+static void test_leads_do_not_grow_dearer(void **state)
+{
+    struct test_store *store = *state;
+    static struct lead_costs few_costs, many_costs;
+
+    people(store);
+    measure_customers(store, &few_costs, 0, FEW);
+    measure_customers(store, &many_costs, FEW, many());
+    for (size_t i = 0; i < COUNT_OF(leads); i++) {
+        for (enum depth depth = TOP; depth < DEPTHS; depth++) {
+            const int64_t a = few_costs.page[i][depth], b = many_costs.page[i][depth];
+
+            if (!nearly(store, i, a, b) || !nearly(store, i, b, many_costs.page[i][TOP]))
+                fail_msg("%s: a page at depth %d costs %lld with few, %lld with many, and %lld at "
+                         "the top",
+                         leads[i].name, (int)depth, (long long)a, (long long)b,
+                         (long long)many_costs.page[i][TOP]);
+        }
+    }
+}
+
 static const struct CMUnitTest sqlite[] = {
     STORE_TEST(test_lists_do_not_grow_dearer, sqlite),
     STORE_TEST(test_timelines_do_not_grow_dearer, sqlite),
+    STORE_TEST(test_leads_do_not_grow_dearer, sqlite),
 };
 static const struct CMUnitTest postgres[] = {
     STORE_TEST(test_lists_do_not_grow_dearer, postgres),
     STORE_TEST(test_timelines_do_not_grow_dearer, postgres),
+    STORE_TEST(test_leads_do_not_grow_dearer, postgres),
 };
 
 int main(void)
