@@ -40,11 +40,11 @@ struct queue {
     bool closing;
 };
 
-/* A slot stands for many lanes: two that share one wait for each other, which is right,
- * only slower. */
+/* One that a job is in; the others that want in wait here. */
 struct lane {
-    bool busy;
+    struct uuid id;
     struct job *first, *last;
+    struct lane *next; /* of the same slot, or of those to be used again */
 };
 
 enum worker_kind { WORKER_WRITER, WORKER_READER, WORKER_POOL, WORKER_SLOW };
@@ -71,7 +71,8 @@ struct exec {
     struct worker *workers;
     size_t worker_count;
     pthread_mutex_t lanes_mutex;
-    struct lane *lanes; /* PostgreSQL; SQLite has one writer anyway */
+    struct lane **lanes; /* by slot, the busy ones. PostgreSQL; SQLite has one writer anyway */
+    struct lane *spare_lanes;
     size_t lanes_waiting;
     struct {
         void (*committed)(void *context, const struct notice *notices, size_t count);
@@ -207,23 +208,55 @@ static bool has_lane(const struct exec *exec, const struct job *job)
     return exec->lanes && job->tx == TX_WRITE && !job->aside && !uuid_is_none(job->lane);
 }
 
+/* Where the lane hangs in its slot, or would. */
+static struct lane **lane_find(struct exec *exec, struct uuid id)
+{
+    struct lane **at = &exec->lanes[lane_slot(id)];
+
+    while (*at && !uuid_equal((*at)->id, id))
+        at = &(*at)->next;
+    return at;
+}
+
+/* The job goes ahead, and the lane is busy from now on. */
+static bool lane_enter(struct exec *exec, struct lane **at, struct job *job)
+{
+    struct lane *lane = exec->spare_lanes;
+
+    if (lane)
+        exec->spare_lanes = lane->next;
+    else
+        lane = malloc(sizeof(*lane));
+    if (!lane)
+        return false;
+    *lane = (struct lane){.id = job->lane};
+    if (queue_push(&exec->write, job)) {
+        *at = lane;
+        return true;
+    }
+    lane->next = exec->spare_lanes;
+    exec->spare_lanes = lane;
+    return false;
+}
+
 static bool lane_submit(struct exec *exec, struct job *job)
 {
-    struct lane *lane = &exec->lanes[lane_slot(job->lane)];
+    struct lane **at;
     bool taken;
 
     pthread_mutex_lock(&exec->lanes_mutex);
-    if (!lane->busy) {
-        taken = lane->busy = queue_push(&exec->write, job);
+    at = lane_find(exec, job->lane);
+    if (!*at) {
+        taken = lane_enter(exec, at, job);
     } else {
         taken = exec->lanes_waiting < exec->write.max;
         if (taken) {
             job->next = NULL;
-            if (lane->last)
-                lane->last->next = job;
+            if ((*at)->last)
+                (*at)->last->next = job;
             else
-                lane->first = job;
-            lane->last = job;
+                (*at)->first = job;
+            (*at)->last = job;
             exec->lanes_waiting++;
         }
     }
@@ -234,10 +267,12 @@ static bool lane_submit(struct exec *exec, struct job *job)
 /* On a thread that reads the queue, so what is pushed here is run even while closing. */
 static void lane_leave(struct exec *exec, struct uuid id)
 {
-    struct lane *lane = &exec->lanes[lane_slot(id)];
+    struct lane **at, *lane;
     struct job *next;
 
     pthread_mutex_lock(&exec->lanes_mutex);
+    at = lane_find(exec, id);
+    lane = *at;
     next = lane->first;
     if (next) {
         lane->first = next->next;
@@ -246,7 +281,9 @@ static void lane_leave(struct exec *exec, struct uuid id)
         exec->lanes_waiting--;
         queue_push_first(&exec->write, next);
     } else {
-        lane->busy = false;
+        *at = lane->next;
+        lane->next = exec->spare_lanes;
+        exec->spare_lanes = lane;
     }
     pthread_mutex_unlock(&exec->lanes_mutex);
 }
@@ -747,6 +784,12 @@ void exec_close(struct exec *exec)
     for (size_t i = 0; i < COUNT_OF(queues); i++)
         queue_clear(queues[i]);
     pthread_mutex_destroy(&exec->lanes_mutex);
+    while (exec->spare_lanes) {
+        struct lane *lane = exec->spare_lanes;
+
+        exec->spare_lanes = lane->next;
+        free(lane);
+    }
     free(exec->lanes);
     free(exec->workers);
     free((char *)exec->node.options.data_dir);

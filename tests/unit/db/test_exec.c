@@ -336,11 +336,11 @@ static enum err stay_in_lane(struct ctx *cx, struct task *task)
 
 static void test_lanes(void **state)
 {
-    enum { COUNT = 40 };
+    enum { COUNT = 40, OTHERS = 2 };
     struct test_store *store = *state;
     struct task *laned = make_tasks(store, COUNT, TX_WRITE, stay_in_lane);
     struct task *holder = make_tasks(store, 1, TX_WRITE, hold_gate);
-    struct task *other = make_tasks(store, 1, TX_WRITE, insert_row);
+    struct task *others = make_tasks(store, OTHERS, TX_WRITE, insert_row);
 
     for (size_t i = 0; i < COUNT; i++) {
         laned[i].job.lane = (struct uuid){{7, 7}};
@@ -356,18 +356,22 @@ static void test_lanes(void **state)
         close_gate(holder, 1);
         for (size_t i = 0; i < COUNT; i++)
             assert_true(submit(&laned[i]));
-        assert_true(submit(other));
+        /* One is in no lane, and the lane of the other hangs in the same slot. */
+        others[1].job.lane = (struct uuid){{9, 29, 229}};
+        for (size_t i = 0; i < OTHERS; i++)
+            assert_true(submit(&others[i]));
         pthread_mutex_lock(&wait.mutex);
         while (wait.left > COUNT + 1)
             pthread_cond_wait(&wait.changed, &wait.mutex);
         pthread_mutex_unlock(&wait.mutex);
-        assert_int_equal(other->result, OK);
+        for (size_t i = 0; i < OTHERS; i++)
+            assert_int_equal(others[i].result, OK);
         open_gate();
         wait_for_all();
     }
     free(laned);
     free(holder);
-    free(other);
+    free(others);
 }
 
 /* Two jobs that take the same rows in opposite order meet in a deadlock; both succeed. */
