@@ -48,6 +48,11 @@ WHERE last_contact_method = 'social_media' AND EXISTS (
     WHERE i.tenant_id = customers.tenant_id AND i.customer_id = customers.id
         AND i.started_at = customers.last_contacted_at AND i.deleted_at IS NULL
         AND i.guarded_as = 'linkedin');
+UPDATE planned_touches SET method = 'linkedin'
+WHERE method = 'social_media' AND EXISTS (
+    SELECT 1 FROM interactions i
+    WHERE i.tenant_id = planned_touches.tenant_id AND i.id = planned_touches.interaction_id
+        AND i.channel = 'linkedin');
 CREATE INDEX customers_last_contact ON customers (tenant_id, last_contact_key, id)
     WHERE deleted_at IS NULL;
 CREATE INDEX customers_status_contact ON customers (tenant_id, status, last_contact_key, id)

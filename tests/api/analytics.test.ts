@@ -239,9 +239,9 @@ forEachStore((store) => {
         await team.holdAll(cleo.id);
 
         const [first, second, third, fourth, fifth, sixth] = team.all as [Logged, Logged, Logged, Logged, Logged, Logged];
+        await team.respond(first, at(20, 8)); // first, since no attempt begins behind its response
         await team.ok('PATCH', `/interactions/${first.id}`, { started_at: at(20, 3) });
         first.at = Date.parse(at(20, 3));
-        await team.respond(first, after(first, 5));
         await team.ok('PATCH', `/interactions/${second.id}`, { type: 'sms' });
         second.method = 'sms';
         await team.ok('PATCH', `/interactions/${third.id}`, { direction: 'inbound' });

@@ -159,6 +159,11 @@ forEachStore((store) => {
         assert.equal((await history(id, '?method=social_media')).total, 1);
         assert.equal((await summary(id)).last_contact_method, 'linkedin');
         assert.deepEqual(faults((await agent.client.get(`/leads/${id}/contacts?method=pigeon`)).body), ['method not_one_of']);
+        // What is said to be LinkedIn is guarded as that, or refused.
+        const other = await log(id, { method: 'linkedin', channel: 'inmail' });
+        assert.deepEqual([other.status, faults(other.body)], [422, ['channel conflict']]);
+        assert.equal((await logged(id, { method: 'linkedin', channel: 'LinkedIn' })).method, 'linkedin');
+        assert.equal((await log(id, { method: 'linkedin' })).status, 429);
     });
 
     test('what the lead\'s status becomes', async () => {
@@ -271,6 +276,11 @@ forEachStore((store) => {
         await bad({ ...email, override: true }, ['override_reason required']);
         await bad({ ...email, override: true, override_reason: ' \n' }, ['override_reason required']);
         await bad({ ...email, override: true, override_reason: null }, ['override_reason required']);
+        for (const override_reason of ['\u00a0\u3000', '\u200b', '...']) {
+            await bad({ ...email, override: true, override_reason }, ['override_reason required']);
+        }
+        await bad({ ...email, override: true, override_reason: 'x'.repeat(1001) }, ['override_reason too_long']);
+        await bad({ ...email, override: true, override_reason: 'a\u0007b' }, ['override_reason bad_format']);
         await bad({ ...email, override_reason: 'Why not' }, ['override required']);
         await bad({ ...email, override: 'yes', override_reason: 'Why not' }, ['override wrong_type']);
         await bad({ ...email, subject: '', body: 'x'.repeat(10241), metadata: [] },
@@ -346,6 +356,64 @@ forEachStore((store) => {
         const email = await admin.post('/interactions', { ...call, type: 'email', started_at: '2026-06-01T12:00:00Z' });
         assert.equal((await admin.patch(`/interactions/${email.body.id}`, { started_at: '2026-05-03T20:00:00Z' })).status, 200);
         assert.equal(await count(), 3);
+    });
+
+    test('what is restored is flagged: nobody deletes their way past the guard', async () => {
+        const { id } = await lead();
+        const first = await logged(id);
+        assert.equal((await admin.del(`/interactions/${first.id}`)).status, 204);
+        const second = await logged(id);
+        assert.equal((await admin.post(`/interactions/${first.id}/restore`)).status, 200);
+        const [flag, ...more] = await events(id, 'outreach_flagged');
+        assert.deepEqual([more, flag!.interaction_id, flag!.payload.decision, flag!.payload.touches.map((one: Json) => one.id)],
+            [[], first.id, 'blocked', [second.id]]);
+        assert.deepEqual((await types(id)).slice(-2), ['interaction_restored', 'outreach_flagged']);
+        assert.equal((await admin.del(`/interactions/${second.id}`)).status, 204);
+        assert.equal((await admin.del(`/interactions/${first.id}`)).status, 204);
+        assert.equal((await admin.post(`/interactions/${first.id}/restore`)).status, 200);
+        assert.equal((await events(id, 'outreach_flagged')).length, 1); // alone it breaks nothing
+    });
+
+    test('what the guard says is not shown to the customer', async () => {
+        const { id } = await lead();
+        await logged(id);
+        await admin.post('/interactions', { customer_id: id, type: 'email', direction: 'outbound', subject: 'Hi', started_at: ago(0) });
+        await logged(id, { override: true, override_reason: 'Asked' }, manager.client);
+        const told = (await events(id)).filter(({ event_type }) => /^outreach_/.test(event_type));
+        assert.deepEqual(told.map((one) => [one.event_type, one.visible_to_client]), [['outreach_override', false], ['outreach_flagged', false]]);
+        const token = await admin.post(`/customers/${id}/tokens`, {});
+        assert.equal(token.status, 201, token.text);
+        const theirs = site.anonymous.with({ authorization: `Bearer ${token.body.token}` });
+        assert.deepEqual((await theirs.get(`/contacts/${id}/events`)).body.events, []);
+        for (const path of ['contacts', 'contact-check?method=email']) {
+            assert.equal((await theirs.get(`/leads/${id}/${path}`)).status, 403, path);
+        }
+        assert.equal((await log(id, {}, theirs)).status, 403);
+    });
+
+    test('the facts of twenty touches with the longest subjects', async () => {
+        const { id } = await lead();
+        const wordy = await addPerson(admin, 'agent', { name: '\u{1f600}'.repeat(100) });
+        const rows = Array.from({ length: 22 }, (_, at) => ({
+            customer_id: id, type: 'email', direction: 'outbound', subject: (at % 2 ? '"' : '\u{1f600}').repeat(255), started_at: ago(at / 10),
+        }));
+        assert.equal((await wordy.client.post('/interactions/bulk', rows)).status, 200);
+        const refused = await log(id, {});
+        assert.equal(refused.status, 429, refused.text.slice(0, 1000));
+        assert.deepEqual(refused.body.check.touches.map((touch: Json) => touch.subject), rows.slice(0, 20).map((row) => row.subject));
+    });
+
+    test('attempts at the ends of time', async () => {
+        for (const started_at of ['0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999999Z']) {
+            for (const timezone of ['Pacific/Kiritimati', 'Pacific/Pago_Pago']) {
+                const { id } = await lead({ timezone });
+                assert.equal((await logged(id, { started_at })).started_at, started_at);
+                const refused = await log(id, { started_at });
+                assert.deepEqual([refused.status, refused.body.check.decision], [429, 'blocked'], refused.text);
+                assert.ok(Number(refused.headers['retry-after']) >= 1, refused.headers['retry-after']);
+                assert.equal((await log(id, {})).status, 201);
+            }
+        }
     });
 
     test('an edit of an interaction whose customer is deleted asks no guard', async () => {
@@ -443,6 +511,21 @@ forEachStore((store) => {
         assert.equal((await viewer.client.get(`/leads/${id}/contacts`)).status, 200);
         const right = await agent.client.request('PATCH', `/contacts/${attempt}/responded`, {}, { headers: { 'if-match': '"1"' } });
         assert.equal(right.status, 200, right.text);
+    });
+
+    test('edits of what was responded to', async () => {
+        const { id } = await lead();
+        const made = await logged(id, { started_at: '2026-02-10T12:00:00Z', responded: true, response_at: '2026-02-10T14:00:00Z' });
+        const at = `/interactions/${made.id}`;
+        const late = await admin.patch(at, { started_at: '2026-02-10T14:00:01Z' });
+        assert.deepEqual([late.status, faults(late.body)], [422, ['started_at too_large']]);
+        assert.equal((await admin.patch(at, { started_at: '2026-02-10T14:00:00Z' })).status, 200);
+        assert.equal((await admin.patch(at, { direction: 'inbound' })).status, 200);
+        assert.equal((await respond(made.id, { response_at: '2026-02-10T15:00:00Z' })).status, 409);
+        const none = await respond(made.id, { responded: false }); // what no attempt has, can go
+        assert.deepEqual([none.status, none.body.responded], [200, false], none.text);
+        assert.equal((await respond(made.id, { responded: false })).status, 409);
+        assert.equal((await summary(id)).last_response_at, '2026-02-10T14:00:00Z'); // it is their own word now
     });
 
     test('the history is newest first, by page, offset and cursor, and as CSV', async () => {

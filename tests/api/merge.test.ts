@@ -358,8 +358,8 @@ forEachStore((store) => {
 
     if (store === 'sqlite') return; // where one writes at a time
 
-    /** `write` meets a transaction that did `sql` and is not committed yet, and waits for it. */
-    const meanwhile = async <T>(sql: string, write: () => Promise<T>): Promise<T> => {
+    /** `write` meets a transaction that did `sql` and is not committed yet, and waits for it; `look` does so then. */
+    const meanwhile = async <T>(sql: string, write: () => Promise<T>, look?: () => Promise<void>): Promise<T> => {
         const url = site.site.databaseUrl!;
         const other = await holdOpen(url, sql);
         const written = write();
@@ -367,7 +367,11 @@ forEachStore((store) => {
             if (await psql(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") !== '0') break;
             assert.ok(Date.now() < until, 'it waits for nothing');
         }
-        await other.commit();
+        try {
+            await look?.();
+        } finally {
+            await other.commit();
+        }
         return written;
     };
 
@@ -387,6 +391,31 @@ forEachStore((store) => {
         await meanwhile(expire(second, a.id), () => undo(merged));
         assert.deepEqual([await clientCount(a.id), await clientCount(b.id)], [0, 1]);
         for (const one of [a, b]) await holdings(one.id);
+    });
+
+    test('a batch locks whom its ids lead to, in one order, before it writes', async () => {
+        const [first, alias, last] = [await person({ name: 'Eva' }), await person({ name: 'Ewa' }), await person({ name: 'Zoe' })];
+        await merge(first.id, alias.id);
+        const rows = [last, alias].map((who) => ({
+            customer_id: who.id, type: 'call', direction: 'outbound', subject: 'A call', started_at: '2026-01-05T10:00:00Z',
+        }));
+        const lock = (id: string): string => `SELECT id FROM customers WHERE id = '${id}' FOR NO KEY UPDATE`;
+        const made = await meanwhile(lock(first.id), () => ok('POST', '/interactions/bulk', rows), async () => {
+            await psql(site.site.databaseUrl!, `${lock(last.id)} NOWAIT`); // who comes later is free until then
+        });
+        assert.deepEqual(made.rows.map((row: Json) => row.status), [201, 201]);
+    });
+
+    test('what falls due is taken with its customer locked', async () => {
+        const who = await person({ name: 'Ina' });
+        const planned = await call(who.id, { started_at: new Date(Date.now() + 3_600_000).toISOString() });
+        const row = `interaction_id = '${planned.id}'`;
+        await meanwhile(`SELECT id FROM customers WHERE id = '${who.id}' FOR NO KEY UPDATE`,
+            () => psql(site.site.databaseUrl!, `UPDATE planned_touches SET started_at = now() WHERE ${row}`),
+            async () => void await psql(site.site.databaseUrl!, `SELECT 1 FROM planned_touches WHERE ${row} FOR UPDATE NOWAIT`));
+        for (const until = Date.now() + 15_000; (await show(who.id)).contact_count !== 1; await sleep(20)) {
+            assert.ok(Date.now() < until, 'it is not counted');
+        }
     });
 
     test('who is merged while an alias is followed to them is followed further', async () => {

@@ -205,20 +205,44 @@ static const struct field cell_fields[] = {
 };
 static const struct record cell_record = RECORD(cell, cell_fields);
 
+/* A cell's response times, read once for all groups: the steps that it has are few. */
+struct cell_times {
+    struct response_times times;
+    uint16_t steps[RESPONSE_STEPS]; /* those with a count */
+    size_t step_count;
+};
+
+static enum err read_times(struct ctx *cx, const struct cell *cell, struct cell_times *out)
+{
+    memset(&out->times, 0, sizeof(out->times));
+    out->step_count = 0;
+    if (cell->response_times.len == 0)
+        return OK;
+    TRY(response_times_add(&out->times, cell->response_times, cx->error));
+    for (size_t step = 0; step < RESPONSE_STEPS; step++) {
+        out->steps[out->step_count] = (uint16_t)step;
+        out->step_count += out->times.counts[step] != 0;
+    }
+    return OK;
+}
+
 static enum err add(struct ctx *cx, struct group *group, const struct cell *cell,
-                    const struct response_times *times)
+                    const struct cell_times *cell_times)
 {
     group->line.figures.attempts += cell->attempts;
     group->line.figures.responses += cell->responses;
     group->response_seconds += cell->response_seconds;
-    if (cell->response_times.len == 0)
+    if (cell_times->step_count == 0)
         return OK;
     if (!group->times)
         group->times = ARENA_NEW(cx->arena, struct response_times);
     if (!group->times)
         return too_large(cx);
-    for (size_t step = 0; step < RESPONSE_STEPS; step++)
-        group->times->counts[step] += times->counts[step];
+    for (size_t i = 0; i < cell_times->step_count; i++) {
+        const size_t step = cell_times->steps[i];
+
+        group->times->counts[step] += cell_times->times.counts[step];
+    }
     return OK;
 }
 
@@ -227,10 +251,10 @@ static enum err add_cell(struct ctx *cx, struct tally *tally, const struct cell 
     const int method = enum_value(&interaction_type_words, cell->method);
     const int status = enum_value(&customer_statuses, cell->lead_status);
     const int64_t stretch = stretch_of(tally->report->interval, cell->day) - tally->first_stretch;
-    struct response_times times = {{0}}; /* read once for all groups */
+    struct cell_times times;
     struct group *user;
 
-    TRY(response_times_add(&times, cell->response_times, cx->error));
+    TRY(read_times(cx, cell, &times));
     if (cell->day < tally->report->from_day)
         return add(cx, &tally->previous, cell, &times);
     user = user_group(cx->arena, &tally->users, cell->user_id);

@@ -279,14 +279,12 @@ enum err customer_unresponded(struct ctx *cx, struct uuid customer_id, int64_t r
  * status stays. */
 enum err customer_recount(struct ctx *cx, struct uuid customer_id);
 
-/* Counts up to `limit` planned touches whose start has passed, of all tenants, earliest
- * first; *counted says how many (call again while it equals `limit`). Several nodes may
- * do so at once: each touch counts once. For a job: cx needs no tenant. `then` (or NULL) is
- * called for each that was counted, as its tenant, its customer locked. */
+/* Counts the planned touches whose start has passed, of all tenants, the `limit` earliest;
+ * *counted says how many (call again while it equals `limit`). Several nodes may do so at once:
+ * each touch counts once. For a job: cx needs no tenant. `then` (or NULL) is called for each
+ * that was counted, as its tenant, its customer locked. */
 enum err customer_count_due(struct ctx *cx, int64_t limit,
                             enum err (*then)(struct ctx *cx, struct uuid interaction_id),
                             int64_t *counted);
-/* The instant when the next planned touch is due, or TIME_END. */
-enum err customer_next_due(struct ctx *cx, int64_t *out);
 
 #endif

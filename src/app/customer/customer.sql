@@ -581,7 +581,3 @@ SELECT p.tenant_id, p.interaction_id, p.customer_id, p.outbound, p.method, p.sta
 FROM planned_touches p
 WHERE p.started_at <= :now
 ORDER BY p.started_at, p.tenant_id, p.interaction_id LIMIT :limit
-
--- query: planned_touches_next
--- global: one job serves all tenants
-SELECT p.started_at FROM planned_touches p ORDER BY p.started_at LIMIT 1

@@ -2,25 +2,25 @@
 
 #include "app/customer/customer_sql.h"
 
-#define BY_NAME(lead)                                                                              \
-    [CUSTOMERS_BY_NAME] = {                                                                        \
-        &sql_customer_page_##lead##_by_name, &sql_customer_filtered_##lead##_by_name,              \
-        &sql_customer_edge_##lead##_by_name, &sql_customer_count_##lead##_by_name, NULL}
+/* clang-format off */
+#define WALK_BY_NAME(lead)                                                                         \
+    {&sql_customer_page_##lead##_by_name, &sql_customer_filtered_##lead##_by_name,                 \
+     &sql_customer_edge_##lead##_by_name, &sql_customer_count_##lead##_by_name, NULL}
+#define WALK_BY_CONTACT(lead, order)                                                               \
+    {&sql_customer_page_##lead##_##order, &sql_customer_filtered_##lead##_##order,                 \
+     &sql_customer_edge_##lead##_##order, &sql_customer_count_##lead##_by_contact,                 \
+     &sql_customer_entries_##lead##_by_contact}
 
-#define BY_CONTACT_AS(lead, order)                                                                 \
-    {                                                                                              \
-        &sql_customer_page_##lead##_##order, &sql_customer_filtered_##lead##_##order,              \
-            &sql_customer_edge_##lead##_##order, &sql_customer_count_##lead##_by_contact,          \
-            &sql_customer_entries_##lead##_by_contact                                              \
-    }
+#define BY_NAME(lead) [CUSTOMERS_BY_NAME] = WALK_BY_NAME(lead)
 #define BY_CONTACT(lead)                                                                           \
-    [CUSTOMERS_LONGEST_AGO] = BY_CONTACT_AS(lead, longest_ago), [CUSTOMERS_LATEST] =               \
-                                                                    BY_CONTACT_AS(lead, latest)
+    [CUSTOMERS_LONGEST_AGO] = WALK_BY_CONTACT(lead, longest_ago),                                  \
+    [CUSTOMERS_LATEST] = WALK_BY_CONTACT(lead, latest)
 
 #define FEW_BY_NAME(lead) [CUSTOMERS_BY_NAME] = &sql_customer_few_##lead##_by_name
 #define FEW_BY_CONTACT(lead)                                                                       \
     [CUSTOMERS_LONGEST_AGO] = &sql_customer_few_##lead##_longest_ago,                              \
     [CUSTOMERS_LATEST] = &sql_customer_few_##lead##_latest
+/* clang-format on */
 
 const struct customer_lead customers_by_all = {.total = "customers",
                                                .walks = {BY_NAME(all), BY_CONTACT(all)}};

@@ -335,8 +335,8 @@ static enum err move_rows(struct ctx *cx, const struct move *list, size_t count,
 
 /* --- Merge ------------------------------------------------------------------------------- */
 
-/* `subject_id`: whose tokens mean somebody else from now on. */
-/* On the timeline of `contact_id`. Streams that follow `subject_id` are looked up again. */
+/* On the timeline of `contact_id`. `subject_id`: whose tokens mean somebody else from now on;
+ * streams that follow it are looked up again. */
 static enum err record_event(struct ctx *cx, const struct customer_merge *merge,
                              struct uuid contact_id, struct uuid subject_id, const char *type,
                              const char *title)

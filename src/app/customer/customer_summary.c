@@ -2,6 +2,8 @@
 #include "app/customer/customer_index.h"
 #include "app/customer/customer_sql.h"
 
+#include <stdlib.h>
+
 static const struct field summary_fields[] = {
     FIELD(touched, id, F_UUID, 0),
     FIELD(touched, name, F_TEXT, 0),
@@ -219,12 +221,27 @@ static enum err count_planned(struct ctx *cx, const struct planned *due,
     struct planned taken = {0};
     bool there;
 
+    TRY(lock(cx, due->customer_id, &row)); /* first, as whoever deletes or moves the touch */
     TRY(take_planned(cx, due->interaction_id, &taken, &there));
     if (!there) /* another node was first */
         return OK;
-    TRY(lock(cx, taken.customer_id, &row));
+    if (!uuid_equal(taken.customer_id, due->customer_id)) /* they were merged meanwhile */
+        TRY(lock(cx, taken.customer_id, &row));
     TRY(count(cx, &row, &touch));
     return then ? then(cx, due->interaction_id) : OK;
+}
+
+/* Customers in the order in which all lock them who lock several; what was with one, as it was. */
+static int compare_due(const void *a, const void *b)
+{
+    const struct planned *x = a, *y = b;
+    const int64_t at = x->started_at.value, other = y->started_at.value;
+    const int customers = uuid_compare(x->customer_id, y->customer_id);
+
+    if (customers != 0)
+        return customers;
+    return at != other ? (at > other) - (at < other)
+                       : uuid_compare(x->interaction_id, y->interaction_id);
 }
 
 enum err customer_count_due(struct ctx *cx, int64_t limit,
@@ -236,6 +253,8 @@ enum err customer_count_due(struct ctx *cx, int64_t limit,
     enum err result = OK;
 
     TRY(db_all(cx, &sql_planned_touches_due, ARGS({"limit", v_int(limit)}), &planned_record, &due));
+    if (due.count > 1)
+        qsort(due.items, due.count, sizeof(struct planned), compare_due);
     for (size_t i = 0; i < due.count && result == OK; i++) {
         const struct planned *one = LIST_AT(due, struct planned, i);
 
@@ -245,14 +264,4 @@ enum err customer_count_due(struct ctx *cx, int64_t limit,
     cx->actor = caller;
     *counted = (int64_t)due.count;
     return result;
-}
-
-enum err customer_next_due(struct ctx *cx, int64_t *out)
-{
-    struct planned next = {0};
-    bool there = false;
-
-    TRY(db_find(cx, &sql_planned_touches_next, NO_ARGS, &planned_record, &next, &there));
-    *out = there ? next.started_at.value : TIME_END;
-    return OK;
 }

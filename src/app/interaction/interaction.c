@@ -23,6 +23,19 @@ static int compare_ids(const void *a, const void *b)
     return uuid_compare(*(const struct uuid *)a, *(const struct uuid *)b);
 }
 
+/* In their order, each once: how many are left. */
+static size_t sort_ids(struct uuid *ids, size_t count)
+{
+    size_t kept = 0;
+
+    qsort(ids, count, sizeof(*ids), compare_ids);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || !uuid_equal(ids[i], ids[kept - 1]))
+            ids[kept++] = ids[i];
+    }
+    return kept;
+}
+
 enum err interaction_lock_customers(struct ctx *cx, const struct uuid *ids, size_t count)
 {
     struct uuid *sorted;
@@ -35,12 +48,14 @@ enum err interaction_lock_customers(struct ctx *cx, const struct uuid *ids, size
     if (!sorted)
         return error_set(cx->error, ERR_TOO_LARGE, "The request unfolds to more than is allowed.");
     memcpy(sorted, ids, count * sizeof(*ids));
-    qsort(sorted, count, sizeof(*sorted), compare_ids);
-    for (size_t i = 0; i < count; i++) {
-        if (i == 0 || !uuid_equal(sorted[i], sorted[i - 1]))
-            TRY(db_find(cx, &sql_interaction_lock_customer_by_id, ARGS({"id", v_uuid(sorted[i])}),
-                        &interaction_row_record, &locked, &there));
-    }
+    count = sort_ids(sorted, count);
+    /* What the writes to come lock are the rows that the ids lead to, in the order of these. */
+    for (size_t i = 0; i < count; i++)
+        TRY(customer_follow(cx, &sorted[i]));
+    count = sort_ids(sorted, count);
+    for (size_t i = 0; i < count; i++)
+        TRY(db_find(cx, &sql_interaction_lock_customer_by_id, ARGS({"id", v_uuid(sorted[i])}),
+                    &interaction_row_record, &locked, &there));
     return OK;
 }
 
@@ -78,6 +93,18 @@ static enum err check_times(struct ctx *cx, const struct interaction *interactio
     if (interaction->ended_at.set && interaction->ended_at.value < interaction->started_at)
         return error_fault(cx->error, "ended_at", "too_small", "must not be before started_at");
     return OK;
+}
+
+/* Of an edit: an attempt is not moved behind its response. */
+static enum err check_move(struct ctx *cx, const struct interaction *before,
+                           const struct interaction *after)
+{
+    const int64_t started_at = after->started_at;
+
+    if (!after->responded || !after->response_at.set || started_at <= before->started_at ||
+        interaction_seconds(started_at, after->response_at.value) >= 0)
+        return OK;
+    return error_fault(cx->error, "started_at", "too_large", "must not be after response_at");
 }
 
 enum err interaction_require_user(struct ctx *cx, struct uuid id, const char *field)
@@ -238,8 +265,7 @@ struct maybe_int interaction_due(const struct interaction *interaction)
                                            : (struct maybe_int)SOME(TIME_END);
 }
 
-/* --- What is kept beside the row ---------------------------------------------------------------
- */
+/* --- What is kept beside the row ------------------------------------------------------------ */
 
 static struct touch touch_of(const struct interaction *interaction)
 {
@@ -361,8 +387,7 @@ static enum err record_event(struct ctx *cx, const struct interaction *interacti
                                                .payload = payload});
 }
 
-/* --- One
- * ------------------------------------------------------------------------------------------ */
+/* --- One ------------------------------------------------------------------------------------ */
 
 static enum err set_number(struct ctx *cx, struct interaction *interaction)
 {
@@ -458,10 +483,10 @@ static enum err log_touch(struct ctx *cx, const struct interaction *in,
     struct guarding guarding;
     struct touched customer;
 
-    settle_type(&made);
     if (made.responded && !made.response_at.set)
         made.response_at = (struct maybe_int)SOME(cx->now_us);
     TRY(override ? interaction_check_attempt(cx, &made, override) : check_times(cx, &made));
+    settle_type(&made);
     TRY(prepare(cx, &made));
     TRY(hold_customer(cx, &made, &customer));
     made.lead_status = customer.status;
@@ -569,6 +594,7 @@ enum err interaction_save(struct ctx *cx, const struct interaction *current,
     if (is_same(current, &after))
         return OK;
     TRY(check_times(cx, &after));
+    TRY(check_move(cx, current, &after));
     if (after.follow_up_required && uuid_is_none(after.follow_up_assignee))
         after.follow_up_assignee = after.created_by;
     after.follow_up_due = interaction_due(&after);
@@ -716,8 +742,8 @@ enum err interaction_remove_attendee(struct ctx *cx, const struct interaction *c
                             out);
 }
 
-static enum err event_payload_of(struct ctx *cx, const struct interaction *interaction,
-                                 const char *event_type, const char *title)
+static enum err record_by_name(struct ctx *cx, const struct interaction *interaction,
+                               const char *event_type, const char *title)
 {
     return record_event(cx, interaction, event_type, title,
                         PAYLOAD(cx, {"interaction_number", v_text(interaction->interaction_number)},
@@ -740,11 +766,12 @@ enum err interaction_delete(struct ctx *cx, const struct interaction *current)
         TRY(customer_untouched(cx, &touch));
     if (current->responded && current->response_at.set)
         TRY(customer_unresponded(cx, current->customer_id, current->response_at.value));
-    return event_payload_of(cx, current, "interaction_deleted", "Interaction deleted");
+    return record_by_name(cx, current, "interaction_deleted", "Interaction deleted");
 }
 
 enum err interaction_restore(struct ctx *cx, struct uuid id, struct interaction *out)
 {
+    struct guarding guarding;
     struct touched customer;
     enum err result;
 
@@ -755,6 +782,7 @@ enum err interaction_restore(struct ctx *cx, struct uuid id, struct interaction 
     if (result == ERR_NOT_FOUND)
         return error_set(cx->error, ERR_CONFLICT, "Its customer is deleted: restore them first.");
     TRY(result);
+    TRY(interaction_guard(cx, out, &customer, &guarding));
     TRY(add_touch(cx, out, &customer));
     if (!uuid_is_none(out->parent_interaction_id)) {
         result = check_chunk(cx, out);
@@ -773,5 +801,6 @@ enum err interaction_restore(struct ctx *cx, struct uuid id, struct interaction 
     TRY(interaction_count(cx, out, 1));
     if (out->responded && out->response_at.set)
         TRY(customer_responded(cx, out->customer_id, out->response_at.value));
-    return event_payload_of(cx, out, "interaction_restored", "Interaction restored");
+    TRY(record_by_name(cx, out, "interaction_restored", "Interaction restored"));
+    return interaction_record_guard(cx, &guarding, NULL);
 }

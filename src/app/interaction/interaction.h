@@ -136,13 +136,15 @@ extern const struct record interaction_record;
 
 /* Logs one that has happened: at least customer_id, type, direction and started_at. Defaults:
  * company_id the customer's; created_by the actor; follow_up_assignee, where a follow-up is
- * required, the creator; response_at of what was responded to, now. The id, number and version are
- * made here. ERR_INVALID    ended_at before started_at; a chunk beyond total_chunks, without a
- * number, or of something that is no primary chunk of the same customer; a pending follow-up for a
- * user who is deactivated (`inactive`; also in what follows) ERR_NOT_FOUND  an id in it (the detail
- * names the field) ERR_CONFLICT   the external_id or the chunk's number is taken The row is not
- * read again: *out is what is known. The outreach guard never refuses it: what breaks the policy is
- * flagged on the timeline (app/outreach/guard.h). So it is with edits. */
+ * required, the creator; response_at of what was responded to, now. The id, number and version
+ * are made here. The row is not read again: *out is what is known. The outreach guard never
+ * refuses it: what breaks the policy is flagged on the timeline (app/outreach/guard.h). So it is
+ * with edits and with what is restored.
+ *   ERR_INVALID    ended_at before started_at; a chunk beyond total_chunks, without a number, or
+ *                  of something that is no primary chunk of the same customer; a pending
+ *                  follow-up for a user who is deactivated (`inactive`; also in what follows)
+ *   ERR_NOT_FOUND  an id in it (the detail names the field)
+ *   ERR_CONFLICT   the external_id or the chunk's number is taken */
 enum err interaction_create(struct ctx *cx, const struct interaction *in, struct interaction *out);
 
 /* Logs one, unless the outreach guard is against it. */
@@ -166,13 +168,15 @@ enum err interaction_check_attempt(struct ctx *cx, const struct interaction *int
  * corrects an earlier one. Events: response_recorded and response_removed.
  *   ERR_INVALID  response_at in the future, before started_at (by whole seconds), or given
  *                though not responded
- *   ERR_CONFLICT it is no outbound touch */
+ *   ERR_CONFLICT it is no outbound touch; what one that became another was answered with can
+ *                still be taken back */
 enum err interaction_set_response(struct ctx *cx, const struct interaction *current, bool responded,
                                   struct maybe_int response_at, struct interaction *out);
 
 /* Locks on PostgreSQL always come in one order, so that writes wait for each other and never
  * in a ring: customers by id, then their interactions. Who creates several in one transaction
- * locks their customers first, all at once; ids that are unknown lock nothing. */
+ * locks their customers first, all at once, whatever ids lead to them; ids that are unknown lock
+ * nothing. */
 enum err interaction_lock_customers(struct ctx *cx, const struct uuid *ids, size_t count);
 
 /* Deleted ones are not found. */

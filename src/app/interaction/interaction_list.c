@@ -242,8 +242,7 @@ static enum err plain(struct ctx *cx, const struct reading *reading,
     return read_rows(cx, reading->lead->page, reading, place->limit, place->offset, &out->rows);
 }
 
-/* --- Search ------------------------------------------------------------------------------------
- */
+/* --- Search --------------------------------------------------------------------------------- */
 
 static enum err few_found(struct ctx *cx, const struct reading *reading,
                           const struct interaction_place *place, int64_t found,
@@ -359,8 +358,7 @@ static enum err search(struct ctx *cx, struct reading *reading,
                               : many_found(cx, reading, place, &search, out);
 }
 
-/* --- All of them
- * ---------------------------------------------------------------------------------- */
+/* --- All of them ---------------------------------------------------------------------------- */
 
 static enum err require_there(struct ctx *cx, const struct query *query, struct uuid id)
 {

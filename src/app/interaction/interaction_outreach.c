@@ -3,6 +3,7 @@
 #include "app/analytics/attempts.h"
 #include "app/interaction/interaction_parts.h"
 #include "app/interaction/interaction_sql.h"
+#include "app/search/fold.h"
 #include "app/tenant/tenant.h"
 
 #include <string.h>
@@ -86,13 +87,13 @@ static void fault_once(struct ctx *cx, const char *field, const char *code, cons
     error_fault(cx->error, field, code, "%s", message);
 }
 
-static bool is_blank(struct str text)
+/* Blanks of any kind and dots are no reason. */
+static bool has_word(struct ctx *cx, struct str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] != ' ' && text.ptr[i] != '\t' && text.ptr[i] != '\r' && text.ptr[i] != '\n')
-            return false;
-    }
-    return true;
+    struct str folded = text.ptr ? fold_text(cx->arena, text) : STR_NULL;
+    struct str word;
+
+    return folded.ptr && fold_next_word(&folded, &word);
 }
 
 void interaction_check_response(struct ctx *cx, const struct interaction *interaction)
@@ -110,16 +111,18 @@ void interaction_check_response(struct ctx *cx, const struct interaction *intera
 enum err interaction_check_attempt(struct ctx *cx, const struct interaction *interaction,
                                    const struct override *override)
 {
-    const bool reason = !is_blank(override->reason);
-
     if (interaction->ended_at.set && interaction->ended_at.value < interaction->started_at)
         fault_once(cx, "ended_at", "too_small", "must not be before started_at");
     if (interaction->responded && interaction->direction == DIRECTION_INBOUND)
         fault_once(cx, "responded", "conflict", "must be left out of an inbound contact");
     interaction_check_response(cx, interaction);
-    if (override->given && !reason)
+    /* Else it would be logged, and guarded, as another method than was said. */
+    if (interaction->type == TYPE_LINKEDIN && interaction->channel.ptr &&
+        !str_equal_nocase(interaction->channel, STR("linkedin")))
+        fault_once(cx, "channel", "conflict", "must be left out of a message on LinkedIn");
+    if (override->given && !has_word(cx, override->reason))
         fault_once(cx, "override_reason", "required", "must say why the policy is overridden");
-    if (reason && !override->given)
+    if (override->reason.len > 0 && !override->given)
         fault_once(cx, "override", "required", "must be true where a reason is given");
     return cx->error->fault_count > 0 ? ERR_INVALID : OK;
 }
@@ -361,7 +364,7 @@ enum err interaction_set_response(struct ctx *cx, const struct interaction *curr
     interaction_check_response(cx, &wanted);
     if (cx->error->fault_count > 0)
         return ERR_INVALID;
-    if (!interaction_is_outbound(current))
+    if (!interaction_is_outbound(current) && (responded || !current->responded))
         return error_set(cx->error, ERR_CONFLICT,
                          "Only an outbound contact can be responded to, and this is none.");
     at = responded ? wanted.response_at.value : current->response_at.value;

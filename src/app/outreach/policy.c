@@ -85,18 +85,47 @@ bool outreach_has_policy(int method)
 
 /* --- The rules ------------------------------------------------------------------------------ */
 
+static bool is_within(int64_t value, int64_t min, int64_t max)
+{
+    return value >= min && value <= max;
+}
+
+static bool are_sound(const struct outreach_limits *limits)
+{
+    return is_within(limits->warn_days, 0, WARN_DAYS_MAX) &&
+           is_within(limits->min_hours, 0, MIN_HOURS_MAX) &&
+           (!limits->max_per_day.set || is_within(limits->max_per_day.value, 1, MAX_PER_DAY_MAX));
+}
+
+/* What is stored is decoded without a look at its range. Rules that somebody has put there past
+ * us must not overflow the windows, nor hold for everybody for want of a name. */
+static bool is_readable(const struct outreach_rules *rules)
+{
+    bool sound = are_sound(&rules->limits);
+
+    for (size_t i = 0; i < rules->exceptions.count; i++) {
+        const struct outreach_exception *at =
+            LIST_AT(rules->exceptions, struct outreach_exception, i);
+
+        sound = sound && are_sound(&at->limits) && (at->role || !uuid_is_none(at->campaign_id));
+    }
+    return sound;
+}
+
 enum err outreach_rules_read(struct ctx *cx, struct str rules, struct outreach_rules *out)
 {
     struct outreach_policy policy = {.rules = outreach_default_rules};
     struct error why;
+    enum err result = OK;
     const struct decoding in = {.arena = cx->arena, .error = &why, .stored = true};
 
     error_clear(&why);
-    if (rules.ptr && record_decode(&rules_record, rules, &in, &policy, NULL) != OK) {
-        if (why.code == ERR_TOO_LARGE)
-            return error_set(cx->error, ERR_TOO_LARGE, "%s", why.detail);
+    if (rules.ptr)
+        result = record_decode(&rules_record, rules, &in, &policy, NULL);
+    if (result == ERR_TOO_LARGE)
+        return error_set(cx->error, ERR_TOO_LARGE, "%s", why.detail);
+    if (result != OK || !is_readable(&policy.rules))
         return error_set(cx->error, ERR_INTERNAL, "A stored outreach policy cannot be read.");
-    }
     *out = policy.rules;
     return OK;
 }

@@ -3,111 +3,149 @@
 #include "app/search/fold.h"
 #include "base/limits.h"
 
-#include <stdlib.h>
-
 /* What mail programs put before a subject, folded. */
 static const char *const prefixes[] = {
     "re", "fw", "fwd", "aw", "wg", "antw", "sv", "vs", "rv", "tr", "回复", "答复", "转发", "回覆",
 };
 
+/* A print of a text, and how often the text has it. */
+struct print {
+    uint32_t hash;
+    uint16_t count; /* 0: a free place */
+    uint16_t left;  /* of them, not yet met in the other text */
+};
+_Static_assert(SIMILARITY_TEXT_MAX * 18 / 3 * 2 < UINT16_MAX,
+               "counts hold all prints of a text: three bytes fold to 18 characters at most");
+
+/* With open addressing: where a print's own place is taken, it stands in the next free one. */
 struct prints {
-    uint32_t *hashes; /* sorted */
-    size_t count, room;
+    struct print *places;
+    uint32_t mask; /* their number, a power of two, less one */
+    uint32_t total;
 };
 
-/* What is left of a text. */
-struct sketch {
+/* A text taken apart. */
+struct whole {
     struct prints letters, words;
-    size_t word_count;
+    uint32_t word_count;
 };
 
-/* Of a text that is gone through. */
-struct sketching {
-    struct sketch *sketch;
+struct sketch {
+    struct arena *arena;
+    struct str subject, body;
+    struct whole *wholes[2]; /* [1]: with the body; NULL: nobody has asked yet */
+};
+
+/* A text that is gone through: to take it apart, or to meet what another one was taken into. */
+struct walk {
+    struct whole *whole;
+    bool meets;
+    uint32_t letters, words; /* prints so far */
+    uint32_t letters_shared, words_shared;
+    uint32_t word_count;
     uint32_t last[2]; /* characters */
-    uint32_t last_word;
+    uint64_t last_word;
 };
 
-static uint32_t mix(uint32_t hash, uint32_t value)
+static uint64_t mix(uint64_t hash, uint64_t value)
 {
-    uint64_t product = ((uint64_t)hash + 0x9E3779B9u) * 0xD6E8FEB86659FD93u;
+    const uint64_t product = (hash ^ value) * 0xD6E8FEB86659FD93u;
 
-    product = (product ^ (product >> 32) ^ value) * 0xD6E8FEB86659FD93u;
-    return (uint32_t)(product >> 32);
+    return product ^ product >> 32;
 }
 
-static void add_print(struct prints *prints, uint32_t hash)
+static struct print *find(const struct prints *prints, uint32_t hash)
 {
-    if (prints->count < prints->room)
-        prints->hashes[prints->count++] = hash;
+    uint32_t at = hash & prints->mask;
+
+    while (prints->places[at].count > 0 && prints->places[at].hash != hash)
+        at = (at + 1) & prints->mask;
+    return &prints->places[at];
 }
 
-static int compare(const void *a, const void *b)
+/* 1 where the text that is met has one more of it. */
+static uint32_t add_print(const struct walk *walk, const struct prints *prints, uint64_t hash)
 {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    struct print *print = find(prints, (uint32_t)hash);
 
-    return (x > y) - (x < y);
+    if (!walk->meets) {
+        print->hash = (uint32_t)hash;
+        print->count++;
+        return 0;
+    }
+    if (print->left == 0)
+        return 0;
+    print->left--;
+    return 1;
 }
 
 /* `character`: its bytes; that two of them differ is all that matters. */
-static void add_letter(struct sketching *sketching, uint32_t character)
+static void add_letter(struct walk *walk, uint32_t character)
 {
-    if (sketching->last[1])
-        add_print(&sketching->sketch->letters,
-                  mix(mix(sketching->last[0], sketching->last[1]), character));
-    sketching->last[0] = sketching->last[1];
-    sketching->last[1] = character;
+    if (walk->last[1]) {
+        const uint64_t before = mix(0, (uint64_t)walk->last[0] << 32 | walk->last[1]);
+
+        walk->letters++;
+        walk->letters_shared += add_print(walk, &walk->whole->letters, mix(before, character));
+    }
+    walk->last[0] = walk->last[1];
+    walk->last[1] = character;
 }
 
-static void add_letters(struct sketching *sketching, struct str word)
+static void add_letters(struct walk *walk, struct str word)
 {
     uint32_t character = 0;
 
-    add_letter(sketching, ' ');
+    add_letter(walk, ' ');
     for (size_t i = 0; i < word.len; i++) {
         const unsigned char byte = (unsigned char)word.ptr[i];
 
         if (i > 0 && (byte & 0xC0) != 0x80) {
-            add_letter(sketching, character);
+            add_letter(walk, character);
             character = 0;
         }
         character = character << 8 | byte;
     }
-    add_letter(sketching, character);
+    add_letter(walk, character);
 }
 
-static void add_word(struct sketching *sketching, struct str word)
+static void add_shingle(struct walk *walk, uint64_t hash)
 {
-    struct prints *words = &sketching->sketch->words;
-    uint32_t hash = 1;
+    walk->words++;
+    walk->words_shared += add_print(walk, &walk->whole->words, hash);
+}
+
+static void add_word(struct walk *walk, struct str word)
+{
+    uint64_t hash = 1;
 
     for (size_t i = 0; i < word.len; i++)
         hash = mix(hash, (unsigned char)word.ptr[i]);
-    add_print(words, hash);
-    if (sketching->sketch->word_count++ > 0)
-        add_print(words, mix(sketching->last_word, hash));
-    sketching->last_word = hash;
+    add_shingle(walk, hash);
+    if (walk->word_count++ > 0)
+        add_shingle(walk, mix(mix(1, walk->last_word), hash));
+    walk->last_word = hash;
 }
 
 /* Each of the characters alone, where there are no spaces to tell words by. */
-static void add_words(struct sketching *sketching, struct str word)
+static void add_words(struct walk *walk, struct str word)
 {
     struct str rest;
 
     while (fold_suffixes(word, &rest, 1) == 1) {
-        add_word(sketching, str_slice(word, 0, word.len - rest.len));
+        add_word(walk, str_slice(word, 0, word.len - rest.len));
         word = rest;
     }
-    add_word(sketching, word);
+    add_word(walk, word);
 }
 
-static void add_text(struct sketching *sketching, struct str folded)
+static void add_text(struct walk *walk, struct str folded)
 {
     struct str word;
 
     while (fold_next_word(&folded, &word)) {
-        add_letters(sketching, word);
-        add_words(sketching, word);
+        add_letters(walk, word);
+        add_words(walk, word);
     }
 }
 
@@ -147,77 +185,117 @@ static struct str begin_of(struct str text, size_t max_bytes)
     return str_slice(text, 0, end);
 }
 
-static bool make_prints(struct arena *arena, struct prints *prints, size_t room)
-{
-    *prints = (struct prints){ARENA_ARRAY(arena, room, uint32_t), 0, room};
-    return prints->hashes != NULL;
-}
+/* Folded, and the subject without what mail programs put before it. */
+struct folded {
+    struct str subject, body;
+};
 
-static bool sketch_of(struct arena *arena, struct str subject, struct str body, struct sketch *out)
+static bool fold(struct arena *arena, struct str subject, struct str body, struct folded *out)
 {
     const struct str begin = begin_of(subject, SIMILARITY_TEXT_MAX);
-    const struct str head = fold_text(arena, begin);
-    const struct str text = fold_text(arena, begin_of(body, SIMILARITY_TEXT_MAX - begin.len));
-    /* No more trigrams than characters and spaces, nor more words and pairs of them. */
-    const size_t room = 2 * (head.len + text.len + 4);
-    struct sketching sketching = {.sketch = out};
 
-    *out = (struct sketch){0};
-    if (!head.ptr || !text.ptr || !make_prints(arena, &out->letters, room) ||
-        !make_prints(arena, &out->words, room))
-        return false;
-    add_text(&sketching, strip(head));
-    add_text(&sketching, text);
-    add_letter(&sketching, ' ');
-    qsort(out->letters.hashes, out->letters.count, sizeof(uint32_t), compare);
-    qsort(out->words.hashes, out->words.count, sizeof(uint32_t), compare);
-    return true;
+    out->subject = strip(fold_text(arena, begin));
+    out->body = fold_text(arena, begin_of(body, SIMILARITY_TEXT_MAX - begin.len));
+    return out->subject.ptr && out->body.ptr;
+}
+
+static void walk_through(struct walk *walk, const struct folded *folded)
+{
+    add_text(walk, folded->subject);
+    add_text(walk, folded->body);
+    add_letter(walk, ' ');
+}
+
+/* Room for `most` prints, with a third of the places free. */
+static bool make_prints(struct arena *arena, struct prints *prints, size_t most)
+{
+    size_t places = 16;
+
+    while (places * 2 < most * 3)
+        places *= 2;
+    prints->places = ARENA_ARRAY(arena, places, struct print);
+    prints->mask = (uint32_t)(places - 1);
+    return prints->places != NULL;
+}
+
+/* NULL past the arena's budget. */
+static struct whole *take_apart(struct arena *arena, struct str subject, struct str body)
+{
+    struct whole *whole = ARENA_NEW(arena, struct whole);
+    struct walk walk = {.whole = whole};
+    struct folded folded;
+    size_t most;
+
+    if (!whole || !fold(arena, subject, body, &folded))
+        return NULL;
+    /* Characters and a space before each word, between the texts and at the end. Of words there
+     * are at most half as many as bytes, and as many pairs. */
+    most = folded.subject.len + folded.body.len + 4;
+    if (!make_prints(arena, &whole->letters, most) || !make_prints(arena, &whole->words, most))
+        return NULL;
+    walk_through(&walk, &folded);
+    whole->letters.total = walk.letters;
+    whole->words.total = walk.words;
+    whole->word_count = walk.word_count;
+    return whole;
+}
+
+static void leave_all(const struct prints *prints)
+{
+    for (size_t i = 0; i <= prints->mask; i++)
+        prints->places[i].left = prints->places[i].count;
 }
 
 /* Twice what they share through what they have. */
-static double dice(const struct prints *a, const struct prints *b)
+static double dice(uint32_t shared, uint32_t a, uint32_t b)
 {
-    size_t i = 0, j = 0, shared = 0;
-
-    while (i < a->count && j < b->count) {
-        if (a->hashes[i] == b->hashes[j]) {
-            shared++;
-            i++;
-            j++;
-        } else if (a->hashes[i] < b->hashes[j]) {
-            i++;
-        } else {
-            j++;
-        }
-    }
-    return a->count + b->count > 0 ? 2.0 * (double)shared / (double)(a->count + b->count) : 0;
+    return a + b > 0 ? 2.0 * shared / (a + b) : 0;
 }
 
-static double compare_sketches(const struct sketch *a, const struct sketch *b)
+static double compare(struct whole *whole, const struct folded *folded)
 {
-    /* Of the shorter one. */
-    const size_t words = a->word_count < b->word_count ? a->word_count : b->word_count;
-    double share = ((double)words - SIMILARITY_SHORT) / (SIMILARITY_LONG - SIMILARITY_SHORT);
-    double letters;
+    struct walk walk = {.whole = whole, .meets = true};
+    uint32_t words; /* of the shorter one */
+    double share, letters;
 
+    leave_all(&whole->letters);
+    leave_all(&whole->words);
+    walk_through(&walk, folded);
+    words = walk.word_count < whole->word_count ? walk.word_count : whole->word_count;
     if (words == 0)
         return 0;
+    share = ((double)words - SIMILARITY_SHORT) / (SIMILARITY_LONG - SIMILARITY_SHORT);
     share = share < 0 ? 0 : share > 1 ? 1 : share;
-    letters = dice(&a->letters, &b->letters);
-    return letters + share * (dice(&a->words, &b->words) - letters);
+    letters = dice(walk.letters_shared, walk.letters, whole->letters.total);
+    return letters + share * (dice(walk.words_shared, walk.words, whole->words.total) - letters);
 }
 
-double similarity(struct arena *arena, struct str subject_a, struct str body_a,
-                  struct str subject_b, struct str body_b)
+struct sketch *similarity_sketch(struct arena *arena, struct str subject, struct str body)
 {
-    const struct arena_mark mark = arena_mark(arena);
-    const bool bodies = body_a.len > 0 && body_b.len > 0;
-    struct sketch a, b;
+    struct sketch *sketch = ARENA_NEW(arena, struct sketch);
+
+    if (sketch)
+        *sketch = (struct sketch){.arena = arena, .subject = subject, .body = body};
+    return sketch;
+}
+
+double similarity_to(struct sketch *sketch, struct str subject, struct str body)
+{
+    const bool bodies = sketch->body.len > 0 && body.len > 0;
+    struct whole **whole = &sketch->wholes[bodies];
+    struct arena_mark mark;
+    struct folded folded;
     double result = -1;
 
-    if (sketch_of(arena, subject_a, bodies ? body_a : STR_NULL, &a) &&
-        sketch_of(arena, subject_b, bodies ? body_b : STR_NULL, &b))
-        result = compare_sketches(&a, &b);
-    arena_release(arena, mark);
+    if (!*whole)
+        *whole = take_apart(sketch->arena, sketch->subject, bodies ? sketch->body : STR_NULL);
+    if (!*whole)
+        return -1;
+    if ((*whole)->word_count == 0)
+        return 0;
+    mark = arena_mark(sketch->arena);
+    if (fold(sketch->arena, subject, bodies ? body : STR_NULL, &folded))
+        result = compare(*whole, &folded);
+    arena_release(sketch->arena, mark);
     return result;
 }

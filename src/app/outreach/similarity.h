@@ -25,12 +25,18 @@
 #define SIMILARITY_SHORT 8
 #define SIMILARITY_LONG 40
 
-/* The subjects decide where one of the two has no body, else subject and body together. The
- * texts are well-formed UTF-8; NULL is an empty one. Symmetric, and 1 for equal texts. Without a
- * word in both: 0. Less than 0 past the arena's budget; what it takes of the arena it gives back.
- * The time is that of sorting. */
-double similarity(struct arena *arena, struct str subject_a, struct str body_a,
-                  struct str subject_b, struct str body_b);
+/* A text that others are held against. It is taken apart once, when the first of them comes. */
+struct sketch;
+
+/* It looks at the texts later, which are well-formed UTF-8; NULL is an empty one. All it takes
+ * comes from the arena, and ends with it. NULL past its budget. */
+struct sketch *similarity_sketch(struct arena *arena, struct str subject, struct str body);
+
+/* The subjects decide where one of the two has no body, else subject and body together.
+ * Symmetric, and 1 for equal texts. Without a word in one: 0. Less than 0 past the arena's budget;
+ * what the other text takes of the arena is given back. One thread at a time. The time is that of
+ * going through the other text. */
+double similarity_to(struct sketch *sketch, struct str subject, struct str body);
 
 /* From here on people would call them the same message: what answers and pages say "alike" of. */
 #define SIMILARITY_ALIKE 0.6

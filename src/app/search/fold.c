@@ -32,8 +32,21 @@ static void add_point(struct buf *out, utf8proc_int32_t point)
     buf_add(out, (struct str){(const char *)bytes, (size_t)len});
 }
 
+static bool is_ascii(utf8proc_int32_t point)
+{
+    return point >= 0 && point < 0x80;
+}
+
+/* What ASCII folds to, all of it by hand, since most text is ASCII. */
+static char fold_ascii(utf8proc_int32_t point)
+{
+    return (char)(point >= 'A' && point <= 'Z' ? point + ('a' - 'A') : point);
+}
+
 static bool is_space(utf8proc_int32_t point)
 {
+    if (is_ascii(point))
+        return point <= ' ' || point == 0x7F;
     switch (utf8proc_category(point)) {
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
@@ -60,6 +73,9 @@ static bool is_dropped(utf8proc_int32_t point)
 
 static bool in_word(utf8proc_int32_t point)
 {
+    if (is_ascii(point))
+        return (point >= 'a' && point <= 'z') || (point >= '0' && point <= '9') ||
+               (point >= 'A' && point <= 'Z');
     switch (utf8proc_category(point)) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
@@ -85,12 +101,22 @@ static utf8proc_int32_t next_point(struct str text, size_t *at)
 
     if (*at >= text.len)
         return -1;
+    if ((unsigned char)text.ptr[*at] < 0x80)
+        return text.ptr[(*at)++];
     len = utf8proc_iterate((const utf8proc_uint8_t *)text.ptr + *at,
                            (utf8proc_ssize_t)(text.len - *at), &point);
     if (len <= 0)
         return -1;
     *at += (size_t)len;
     return point;
+}
+
+/* With a space before it where there was one since the last. */
+static void open_point(struct buf *out, bool *space)
+{
+    if (*space && out->len > 0)
+        buf_add_char(out, ' ');
+    *space = false;
 }
 
 struct str fold_text(struct arena *arena, struct str text)
@@ -109,17 +135,19 @@ struct str fold_text(struct arena *arena, struct str text)
         int boundary = 0;
         utf8proc_ssize_t count = 0;
 
-        if (is_space(point))
+        if (is_space(point)) {
             space = true;
-        else
+        } else if (is_ascii(point)) {
+            open_point(&out, &space);
+            buf_add_char(&out, fold_ascii(point));
+        } else {
             count = utf8proc_decompose_char(point, points, POINTS_MAX, options, &boundary);
+        }
         for (utf8proc_ssize_t i = 0; i < count && i < POINTS_MAX; i++) {
             if (is_space(points[i])) {
                 space = true;
             } else if (!is_dropped(points[i])) {
-                if (space && out.len > 0)
-                    buf_add_char(&out, ' ');
-                space = false;
+                open_point(&out, &space);
                 add_point(&out, points[i]);
             }
         }

@@ -159,7 +159,8 @@ static void test_a_broken_text_is_refused(void **state)
         "x",    "1",        "1:",      ":1",      "1:0",      "1:1 ",
         " 1:1", "1:1  2:1", "2:1 1:1", "1:1 1:1", "-1:1",     "512:1",
         "1:1x", "1:+1",     "1:1:1",   "1,1",     "1:1\n2:1", "1:99999999999999999999",
-        " "};
+        " ",    "1:-",      "1:--1",   "1:-0",    "1:1 2",    "18446744073709551617:1"};
+    static const char *const too_much[] = {"1:9223372036854775808", "1:-9223372036854775809"};
     struct response_times times = {{0}};
 
     (void)state;
@@ -169,6 +170,12 @@ static void test_a_broken_text_is_refused(void **state)
         memset(&times, 0, sizeof(times));
         assert_int_equal(added(&times, broken[i]), ERR_INTERNAL);
     }
+    for (size_t i = 0; i < COUNT_OF(too_much); i++)
+        assert_int_equal(added(&times, too_much[i]), ERR_INTERNAL);
+    memset(&times, 0, sizeof(times));
+    assert_int_equal(added(&times, "1:-9223372036854775808"), OK);
+    assert_true(times.counts[1] == INT64_MIN);
+    assert_int_equal(added(&times, "1:-1"), ERR_INTERNAL);
     memset(&times, 0, sizeof(times));
     assert_int_equal(added(&times, "1:9223372036854775807"), OK);
     assert_int_equal(added(&times, "1:1"), ERR_INTERNAL);
@@ -242,8 +249,8 @@ struct world {
     size_t merged_customer;
     struct customer_merge merge;
     int64_t done[WHATS];
-    int operations; /* of one turn */
-    bool fails;     /* what is done in a turn is rolled back */
+    int operations;         /* of one turn */
+    bool fails;             /* what is done in a turn is rolled back */
     int64_t attempts_least; /* else the comparison would say little */
 };
 

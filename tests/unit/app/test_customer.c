@@ -140,13 +140,11 @@ static enum err ask_planned(struct ctx *cx, struct people *people)
 {
     struct touch meeting = touch_at(people, 1, true, NOW_US + 1000);
     struct touch dropped = touch_at(people, 2, true, NOW_US + 2000);
-    int64_t due, counted;
+    int64_t counted;
 
     TRY(touched(cx, &meeting, NULL));
     TRY(touched(cx, &dropped, NULL));
     assert_summary(cx, people, CUSTOMER_NEW, 0, 0, 0);
-    TRY(customer_next_due(cx, &due));
-    assert_int_equal(due, NOW_US + 1000);
     TRY(customer_count_due(cx, 10, NULL, &counted));
     assert_int_equal(counted, 0);
     cx->now_us = NOW_US + 1000;
@@ -156,14 +154,37 @@ static enum err ask_planned(struct ctx *cx, struct people *people)
     assert_summary(cx, people, CUSTOMER_CONTACTED, 1, NOW_US + 1000, 0);
     TRY(customer_untouched(cx, &dropped)); /* was never counted */
     assert_summary(cx, people, CUSTOMER_CONTACTED, 1, NOW_US + 1000, 0);
-    TRY(customer_next_due(cx, &due));
-    assert_int_equal(due, TIME_END);
+    cx->now_us = NOW_US + 2000;
+    TRY(customer_count_due(cx, 10, NULL, &counted));
+    assert_int_equal(counted, 0);
     return OK;
 }
 
 static void test_a_planned_touch_counts_once_its_start_has_passed(void **state)
 {
     run(state, ask_planned);
+}
+
+/* An outbound touch, and what the customer said to it: the other way round they would not be in
+ * a conversation. */
+static enum err ask_planned_together(struct ctx *cx, struct people *people)
+{
+    struct touch said = touch_at(people, 1, false, NOW_US + 2000);
+    struct touch asked = touch_at(people, 2, true, NOW_US + 1000);
+    int64_t counted;
+
+    TRY(touched(cx, &said, NULL));
+    TRY(touched(cx, &asked, NULL));
+    cx->now_us = NOW_US + 3000;
+    TRY(customer_count_due(cx, 10, NULL, &counted));
+    assert_int_equal(counted, 2);
+    assert_summary(cx, people, CUSTOMER_CONVERSING, 1, NOW_US + 1000, NOW_US + 2000);
+    return OK;
+}
+
+static void test_what_falls_due_together_counts_in_its_order(void **state)
+{
+    run(state, ask_planned_together);
 }
 
 static enum err ask_planned_and_deleted(struct ctx *cx, struct people *people)
@@ -396,6 +417,7 @@ static void test_each_kind_of_change_has_its_event(void **state)
         STORE_TEST(test_outbound_counts_and_the_latest_start_wins, store),                         \
             STORE_TEST(test_inbound_moves_only_contacted, store),                                  \
             STORE_TEST(test_a_planned_touch_counts_once_its_start_has_passed, store),              \
+            STORE_TEST(test_what_falls_due_together_counts_in_its_order, store),                   \
             STORE_TEST(test_a_deleted_customer_is_in_no_total, store),                             \
             STORE_TEST(test_a_touch_can_be_taken_back, store),                                     \
             STORE_TEST(test_search_finds_by_beginnings, store),                                    \

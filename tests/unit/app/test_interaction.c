@@ -459,6 +459,8 @@ static enum err random_edit(struct ctx *cx, struct world *world, const struct in
     some_kind(world, &patch);
     patch.subject = some_words(cx, world);
     patch.started_at = some_start(world);
+    if (row->responded && patch.started_at > row->response_at.value) /* else it is refused */
+        patch.started_at = row->response_at.value;
     patch.company_id = world->companies[0];
     some_follow_up(world, &patch);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
