@@ -16,6 +16,8 @@ struct uuid {
 #define UUID_MAX                                                                                   \
     ((struct uuid){                                                                                \
         {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}})
+/* Sorts before every other but the nil UUID, which as a parameter is null: for those upwards. */
+#define UUID_MIN ((struct uuid){{[15] = 1}})
 
 bool uuid_is_none(struct uuid id);
 bool uuid_equal(struct uuid a, struct uuid b);

@@ -49,7 +49,7 @@ void page_upwards(struct page *page)
 {
     if (!page->by_cursor) {
         page->cursor_time = TIME_MIN_US;
-        page->cursor_id = (struct uuid){{[15] = 1}}; /* the nil UUID would be null */
+        page->cursor_id = UUID_MIN;
     }
 }
 

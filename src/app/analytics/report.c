@@ -323,7 +323,7 @@ static enum err read_deltas(struct ctx *cx, struct tally *tally)
 {
     const struct report_query *query = tally->query;
 
-    tally->last_delta_id = (struct uuid){{[15] = 1}}; /* before any other */
+    tally->last_delta_id = UUID_MIN;
     do {
         tally->page_rows = 0;
         TRY(db_each(cx, &sql_report_deltas,

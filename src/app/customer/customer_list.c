@@ -32,10 +32,9 @@ struct reading {
 #define LAST_LETTER "\xF4\x8F\xBF\xBF"
 #define LAST_LETTERS_4 LAST_LETTER LAST_LETTER LAST_LETTER LAST_LETTER
 #define LAST_LETTERS_16 LAST_LETTERS_4 LAST_LETTERS_4 LAST_LETTERS_4 LAST_LETTERS_4
-/* Behind every sort key, and the smallest id; the nil UUID would be null. */
+/* Behind every sort key. */
 static const char last_name[] = LAST_LETTERS_16 LAST_LETTERS_16 LAST_LETTERS_16 LAST_LETTERS_16;
 _Static_assert(sizeof(last_name) - 1 > CUSTOMER_NAME_KEY_MAX, "no key is behind it");
-static const struct uuid first_id = {{[15] = 1}};
 
 /* --- Stretches --------------------------------------------------------------------------- */
 
@@ -63,7 +62,7 @@ static struct uuid id_before(struct uuid id)
         if (id.bytes[i - 1]-- != 0)
             break;
     }
-    return uuid_is_none(id) ? first_id : id;
+    return uuid_is_none(id) ? UUID_MIN : id;
 }
 
 /* "Not contacted since" bounds it where the index is sorted by that. */
@@ -74,7 +73,7 @@ static bool is_bounded(const struct reading *reading)
 
 static void whole_stretch(struct reading *reading)
 {
-    reading->low = (struct customer_key){STR(""), TIME_MIN_US, first_id};
+    reading->low = (struct customer_key){STR(""), TIME_MIN_US, UUID_MIN};
     reading->high = (struct customer_key){
         .name = {last_name, sizeof(last_name) - 1},
         .contacted_at = is_bounded(reading) ? reading->latest_contact.value : TIME_END,

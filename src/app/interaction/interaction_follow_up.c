@@ -109,7 +109,7 @@ enum err interaction_follow_ups(struct ctx *cx, int bucket, struct uuid assignee
     /* One lower bound, not two: an index range begins at one of them only. */
     if (after_due < from) {
         after_due = from;
-        after_id = (struct uuid){{[15] = 1}};
+        after_id = UUID_MIN;
     }
     return db_all(cx, all ? &sql_interaction_follow_ups : &sql_interaction_follow_ups_of,
                   ARGS({"assignee", v_uuid(assignee)}, {"to_time", v_time(to)},

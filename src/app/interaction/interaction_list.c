@@ -54,9 +54,6 @@ struct reading {
     struct uuid before_id, edge_id;
 };
 
-/* The smallest id; the nil UUID would be null. */
-static const struct uuid first_id = {{[15] = 1}};
-
 static void consider(struct reading *reading, const struct lead *lead, struct value value)
 {
     if (value.null)
@@ -90,9 +87,9 @@ static void whole_stretch(struct reading *reading)
     const struct interaction_filter *filter = reading->filter;
 
     reading->before_time = filter->to.set ? filter->to.value : TIME_END;
-    reading->before_id = filter->to.set ? first_id : UUID_MAX;
+    reading->before_id = filter->to.set ? UUID_MIN : UUID_MAX;
     reading->edge_time = filter->from.set ? filter->from.value : TIME_MIN_US;
-    reading->edge_id = first_id;
+    reading->edge_id = UUID_MIN;
 }
 
 static void begin_at(struct reading *reading, int64_t time, struct uuid id)

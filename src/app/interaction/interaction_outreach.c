@@ -254,9 +254,6 @@ static const struct field recount_fields[] = {
 };
 static const struct record recount_record = RECORD(recount, recount_fields);
 
-/* The smallest id; the nil UUID would be null. */
-static const struct uuid first_id = {{[15] = 1}};
-
 /* Those among `rows` whose day is another now. */
 static size_t find_misplaced(const struct ctx *cx, struct str zone, const struct list *rows,
                              struct uuid *ids, struct uuid *customer_ids)
@@ -281,7 +278,7 @@ static size_t find_misplaced(const struct ctx *cx, struct str zone, const struct
 static enum err recount_portion(struct ctx *cx, const struct recount *recount, int64_t limit,
                                 int64_t *done)
 {
-    const struct uuid after = uuid_is_none(recount->after_id) ? first_id : recount->after_id;
+    const struct uuid after = uuid_is_none(recount->after_id) ? UUID_MIN : recount->after_id;
     struct uuid *ids, *customer_ids;
     struct str zone;
     struct list rows;

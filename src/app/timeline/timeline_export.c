@@ -92,7 +92,7 @@ static enum err read_all(struct ctx *cx, struct uuid timeline_id, const struct e
     exporting->last_time = wish->after_time.set ? wish->after_time.value
                            : wish->from.set     ? wish->from.value
                                                 : TIME_MIN_US;
-    exporting->last_id = wish->after_time.set ? wish->after_id : (struct uuid){{[15] = 1}};
+    exporting->last_id = wish->after_time.set ? wish->after_id : UUID_MIN;
     do {
         before = exporting->events;
         TRY(db_each(cx, is_client ? &sql_export_for_client : &sql_export_for_agent,

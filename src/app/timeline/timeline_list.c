@@ -117,15 +117,12 @@ struct reading {
     struct uuid before_id, edge_id;
 };
 
-/* The smallest id; the nil UUID would be null. */
-static const struct uuid first_id = {{[15] = 1}};
-
 static void whole_stretch(struct reading *reading)
 {
     reading->before_time = reading->to.set ? reading->to.value : TIME_END;
-    reading->before_id = reading->to.set ? first_id : UUID_MAX;
+    reading->before_id = reading->to.set ? UUID_MIN : UUID_MAX;
     reading->edge_time = reading->from.set ? reading->from.value : TIME_MIN_US;
-    reading->edge_id = first_id;
+    reading->edge_id = UUID_MIN;
 }
 
 static void begin_at(struct reading *reading, int64_t time, struct uuid id)

@@ -213,7 +213,7 @@ struct costs {
 static struct customer_key beginning(enum customer_sort sort)
 {
     return sort == CUSTOMERS_LATEST ? (struct customer_key){STR(""), TIME_END, UUID_MAX}
-                                    : (struct customer_key){STR(""), TIME_MIN_US, {{[15] = 1}}};
+                                    : (struct customer_key){STR(""), TIME_MIN_US, UUID_MIN};
 }
 
 static enum err read_all(struct ctx *cx, const struct costs *costs, size_t i,

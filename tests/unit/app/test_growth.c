@@ -228,8 +228,7 @@ static enum err measure_steps(struct ctx *cx, void *context)
     return OK;
 }
 
-/* --- PostgreSQL tells by EXPLAIN
- * ------------------------------------------------------------------- */
+/* --- PostgreSQL tells by EXPLAIN ------------------------------------------------------------ */
 
 static PGconn *connect_to(const struct test_store *store)
 {
@@ -431,8 +430,7 @@ static void fill_postgres(const struct test_store *store, size_t from, size_t to
     PQfinish(connection);
 }
 
-/* --- The tests
- * ---------------------------------------------------------------------------------------- */
+/* --- The tests ------------------------------------------------------------------------------ */
 
 static void fill(struct test_store *store, size_t from, size_t to)
 {
@@ -555,8 +553,7 @@ static void test_lists_do_not_grow_dearer(void **state)
         fail_msg("%s", store->error.detail);
 }
 
-/* --- Timelines
- * ---------------------------------------------------------------------------------------- */
+/* --- Timelines ------------------------------------------------------------------------------ */
 
 #define SESSION 7
 

@@ -697,7 +697,7 @@ static void add_param(struct buf *sql, struct str name, const struct costs *cost
     else if (str_is(name, "after_user"))
         add_uuid(sql, UUID_MAX);
     else if (str_is(name, "after_id"))
-        add_uuid(sql, (struct uuid){{[15] = 1}});
+        add_uuid(sql, UUID_MIN);
     else if (is_user && !uuid_is_none(query->user_id))
         add_uuid(sql, query->user_id);
     else if (str_is(name, "method") && query->method != 0)
