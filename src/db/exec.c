@@ -390,7 +390,7 @@ static bool run_batch_job(struct worker *worker, struct batch *batch, struct job
  * whether a rig catches it is not to hang on the machine's haste. */
 static void dawdle(void)
 {
-    nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 10 * 1000000L}, NULL);
 }
 
 static void answer_batch(struct worker *worker, const struct batch *batch)
@@ -676,7 +676,7 @@ static enum err open_postgres(struct exec *exec, struct error *error)
     const int pool = connections + REPORT_CONNECTIONS;
     struct worker *worker;
 
-    exec->lanes = calloc(LANE_SLOTS, sizeof(*exec->lanes));
+    exec->lanes = calloc(LANE_SLOTS, sizeof(struct lane *));
     if (!exec->lanes)
         return no_memory(error);
     exec->node.numbers = numbers_new();

@@ -503,8 +503,9 @@ static void put_paths(struct document *document, const struct router *router)
     "\"request_id\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"$ref\":"     \
     "\"#/components/schemas/Fault\"}},\"errors_total\":{\"type\":\"integer\"},\"code\":{\"type\":" \
     "\"integer\",\"description\":\"Engine.IO's, at /socket.io/\"},\"message\":{\"type\":"          \
-    "\"string\",\"description\":\"Engine.IO's, at /socket.io/\"},\"check\":{\"type\":"              \
-    "\"object\",\"description\":\"What the outreach guard says: an OutreachCheck\"}},\"required\":" \
+    "\"string\",\"description\":\"Engine.IO's, at /socket.io/\"},\"check\":{\"type\":"             \
+    "\"object\",\"description\":\"What the outreach guard says: an "                               \
+    "OutreachCheck\"}},\"required\":"                                                              \
     "[\"type\",\"title\",\"status\",\"detail\",\"request_id\"],\"additionalProperties\":false}"
 #define PROBLEM_ANSWER                                                                             \
     "{\"Problem\":{\"description\":\"What went wrong (RFC 9457)\",\"content\":{\"" MEDIA_PROBLEM   \

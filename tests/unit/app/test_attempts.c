@@ -198,6 +198,7 @@ static void test_the_median_is_near(void **state)
     assert_false(response_times_median(&times).set);
     for (int turn = 0; turn < 2000; turn++) {
         const size_t count = 1 + draw(&random) % COUNT_OF(seconds);
+        const size_t low = (count - 1) / 2, high = count / 2;
         struct maybe_real median;
 
         memset(&times, 0, sizeof(times));
@@ -208,8 +209,7 @@ static void test_the_median_is_near(void **state)
         qsort(seconds, count, sizeof(seconds[0]), compare_seconds);
         median = response_times_median(&times);
         assert_true(median.set);
-        assert_true(
-            is_near((double)(seconds[(count - 1) / 2] + seconds[count / 2]) / 2, median.value));
+        assert_true(is_near(((double)seconds[low] + (double)seconds[high]) / 2, median.value));
     }
 }
 

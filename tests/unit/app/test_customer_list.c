@@ -521,7 +521,7 @@ static enum err ask_much(struct ctx *cx, void *context)
     TRY(look(cx, crowd));
     for (size_t i = 0; i < QUESTIONS; i++) {
         const struct customer_filter filter = any_question(cx->now_us);
-        struct customer expected[PEOPLE];
+        struct customer expected[PEOPLE] = {{.name = STR_NULL}};
         size_t count = 0;
 
         sorted_by = filter.sort ? (enum customer_sort)filter.sort : CUSTOMERS_BY_NAME;

@@ -307,12 +307,10 @@ static int64_t buffers_of(PGconn *connection, const char *query_name, const char
             buf_add(&sql, STR("0"));
         else if (str_is(param, "edge_time"))
             buf_add(&sql, STR("'-infinity'"));
-        else if (str_is(param, "edge_id"))
+        else if (str_is(param, "edge_id") || str_is(param, "low_id"))
             buf_add(&sql, STR(UUID("0000000000000000")));
         else if (str_is(param, "low_time") || str_is(param, "high_time"))
             add_end(&sql, param.ptr[0] == 'l', strstr(query_name, "latest"), place);
-        else if (str_is(param, "low_id"))
-            buf_add(&sql, STR(UUID("0000000000000000")));
         else if (str_is(param, "high_id"))
             buf_add(&sql, STR(UUID("zzzzzzzzzzzzzzzz")));
         else if (str_is(param, "low_name"))

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define NOW "2026-03-10T12:00:00Z"
-#define MICROSECOND 1
+#define MICROSECOND INT64_C(1)
 
 #define HOURS_ONLY "{\"min_hours\":24,\"warn_days\":0,\"max_per_day\":null}"
 #define DAYS_ONLY "{\"min_hours\":0,\"warn_days\":7,\"max_per_day\":null}"
@@ -1191,7 +1191,7 @@ static int expected(const struct history *history, int64_t us, const struct outr
 /* Instants on a grid of hours, a few microseconds off, so that edges are met. */
 static int64_t any_time(uint32_t *random, int64_t around, uint32_t days)
 {
-    return around + ((int64_t)draw(random, 2 * days * 24) - days * 24) * HOUR_US +
+    return around + ((int64_t)draw(random, 2 * days * 24) - (int64_t)days * 24) * HOUR_US +
            ((int64_t)draw(random, 3) - 1) * (draw(random, 2) == 0 ? 1 : 17 * MINUTE_US);
 }
 

@@ -758,7 +758,7 @@ static enum err fold(struct ctx *cx, struct world *world)
 
     (void)world;
     cx->actor = (struct actor){.role = ROLE_OPERATOR};
-    return attempts_fold(cx, ROWS_MAX * 10, &folded);
+    return attempts_fold(cx, INT64_C(10) * ROWS_MAX, &folded);
 }
 
 static void compare_attempts(struct world *world)
