@@ -152,29 +152,23 @@ struct maybe_real response_times_median(const struct response_times *times)
 
 /* --- Counting ------------------------------------------------------------------------------- */
 
-/* A row of attempt_counts, or what is to be added to it. */
-struct cell {
-    struct uuid tenant_id;
-    int64_t day;
-    struct str method;
-    struct uuid user_id;
-    struct str lead_status;
-    int64_t attempts, responses, response_seconds;
-    struct str response_times;
-};
-
 static const struct field cell_fields[] = {
-    FIELD(cell, tenant_id, F_UUID, 0),      FIELD(cell, day, F_INT, 0),
-    FIELD(cell, method, F_TEXT, 0),         FIELD(cell, user_id, F_UUID, 0),
-    FIELD(cell, lead_status, F_TEXT, 0),    FIELD(cell, attempts, F_INT, 0),
-    FIELD(cell, responses, F_INT, 0),       FIELD(cell, response_seconds, F_INT, 0),
-    FIELD(cell, response_times, F_TEXT, 0),
+    FIELD(attempt_cell, tenant_id, F_UUID, 0),
+    FIELD(attempt_cell, id, F_UUID, NULLABLE),
+    FIELD(attempt_cell, day, F_INT, 0),
+    FIELD(attempt_cell, method, F_TEXT, 0),
+    FIELD(attempt_cell, user_id, F_UUID, 0),
+    FIELD(attempt_cell, lead_status, F_TEXT, 0),
+    FIELD(attempt_cell, attempts, F_INT, 0),
+    FIELD(attempt_cell, responses, F_INT, 0),
+    FIELD(attempt_cell, response_seconds, F_INT, 0),
+    FIELD(attempt_cell, response_times, F_TEXT, 0),
 };
-static const struct record cell_record = RECORD(cell, cell_fields);
+const struct record attempt_cell_record = RECORD(attempt_cell, cell_fields);
 
 static int compare(const void *left, const void *right)
 {
-    const struct cell *a = left, *b = right;
+    const struct attempt_cell *a = left, *b = right;
     int order = uuid_compare(a->tenant_id, b->tenant_id);
 
     if (order == 0)
@@ -186,14 +180,15 @@ static int compare(const void *left, const void *right)
     return order != 0 ? order : str_compare(a->lead_status, b->lead_status);
 }
 
-static bool is_nothing(const struct cell *cell)
+static bool is_nothing(const struct attempt_cell *cell)
 {
     return cell->attempts == 0 && cell->responses == 0 && cell->response_seconds == 0 &&
            cell->response_times.len == 0;
 }
 
 /* One sum for all that are of the same cell. */
-static enum err sum(struct ctx *cx, const struct cell *cells, size_t count, struct cell *out)
+static enum err sum(struct ctx *cx, const struct attempt_cell *cells, size_t count,
+                    struct attempt_cell *out)
 {
     struct response_times times = {{0}};
 
@@ -210,10 +205,10 @@ static enum err sum(struct ctx *cx, const struct cell *cells, size_t count, stru
 
 /* Stores the sum of each cell, in the order of the key, so that two transactions never wait for
  * each other's rows in a circle. Sorts `cells`. */
-static enum err store_sums(struct ctx *cx, struct cell *cells, size_t count,
-                           enum err (*store)(struct ctx *cx, const struct cell *cell))
+static enum err store_sums(struct ctx *cx, struct attempt_cell *cells, size_t count,
+                           enum err (*store)(struct ctx *cx, const struct attempt_cell *cell))
 {
-    struct cell total;
+    struct attempt_cell total;
 
     if (count > 0)
         qsort(cells, count, sizeof(*cells), compare);
@@ -227,21 +222,21 @@ static enum err store_sums(struct ctx *cx, struct cell *cells, size_t count,
     return OK;
 }
 
-static enum err store_delta(struct ctx *cx, const struct cell *cell)
+static enum err store_delta(struct ctx *cx, const struct attempt_cell *cell)
 {
     return db_run(cx, &sql_attempts_delta,
-                  ARGS_OF(&cell_record, cell, {"tenant", v_uuid(cell->tenant_id)},
+                  ARGS_OF(&attempt_cell_record, cell, {"tenant", v_uuid(cell->tenant_id)},
                           {"id", v_uuid(uuid_new(cx->ids, cx->now_us))}));
 }
 
-static enum err store_count(struct ctx *cx, const struct cell *cell)
+static enum err store_count(struct ctx *cx, const struct attempt_cell *cell)
 {
     const struct value tenant = v_uuid(cell->tenant_id);
     struct response_times times = {{0}};
-    struct cell row = *cell, now;
+    struct attempt_cell row = *cell, now;
 
-    TRY(db_one(cx, &sql_attempts_add, ARGS_OF(&cell_record, cell, {"tenant", tenant}), &cell_record,
-               &now));
+    TRY(db_one(cx, &sql_attempts_add, ARGS_OF(&attempt_cell_record, cell, {"tenant", tenant}),
+               &attempt_cell_record, &now));
     if (cell->response_times.len > 0) {
         TRY(response_times_add(&times, now.response_times, cx->error));
         TRY(response_times_add(&times, cell->response_times, cx->error));
@@ -249,10 +244,12 @@ static enum err store_count(struct ctx *cx, const struct cell *cell)
         row.response_times = now.response_times;
     }
     if (is_nothing(&now))
-        return db_run(cx, &sql_attempts_drop, ARGS_OF(&cell_record, &row, {"tenant", tenant}));
+        return db_run(cx, &sql_attempts_drop,
+                      ARGS_OF(&attempt_cell_record, &row, {"tenant", tenant}));
     if (cell->response_times.len == 0)
         return OK;
-    return db_run(cx, &sql_attempts_set_times, ARGS_OF(&cell_record, &row, {"tenant", tenant}));
+    return db_run(cx, &sql_attempts_set_times,
+                  ARGS_OF(&attempt_cell_record, &row, {"tenant", tenant}));
 }
 
 static enum err no_memory(struct ctx *cx)
@@ -261,7 +258,7 @@ static enum err no_memory(struct ctx *cx)
 }
 
 /* What was deferred is one attempt each; the histogram follows from its numbers. */
-static enum err write_times(struct ctx *cx, struct cell *cell)
+static enum err write_times(struct ctx *cx, struct attempt_cell *cell)
 {
     struct response_times times = {{0}};
 
@@ -273,7 +270,7 @@ static enum err write_times(struct ctx *cx, struct cell *cell)
 
 static enum err store_all(struct ctx *cx, const void *items, size_t count)
 {
-    struct cell *cells = ARENA_ARRAY(cx->arena, count, struct cell);
+    struct attempt_cell *cells = ARENA_ARRAY(cx->arena, count, struct attempt_cell);
 
     if (!cells)
         return no_memory(cx);
@@ -287,7 +284,7 @@ enum err attempts_count(struct ctx *cx, const struct attempt *attempt, int sign)
 {
     const char *status = enum_name(&customer_statuses, attempt->lead_status);
     /* Its texts are literals, so they are still there at the commit. */
-    struct cell cell = {
+    struct attempt_cell cell = {
         .tenant_id = cx->actor.tenant_id,
         .day = attempt->day,
         .method = str_of(enum_name(&interaction_type_words, attempt->method)),
@@ -312,7 +309,8 @@ enum err attempts_fold(struct ctx *cx, int64_t limit, int64_t *done)
     struct list taken;
 
     *done = 0;
-    TRY(db_all(cx, &sql_attempts_take, ARGS({"limit", v_int(limit)}), &cell_record, &taken));
+    TRY(db_all(cx, &sql_attempts_take, ARGS({"limit", v_int(limit)}), &attempt_cell_record,
+               &taken));
     TRY(store_sums(cx, taken.items, taken.count, store_count));
     *done = (int64_t)taken.count;
     return OK;

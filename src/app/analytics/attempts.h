@@ -53,6 +53,19 @@ enum err response_times_write(const struct response_times *times, struct arena *
 /* In seconds; of an even number the mean of the two in the middle. Not set: there are none. */
 struct maybe_real response_times_median(const struct response_times *times);
 
+/* A row of attempt_counts, or of attempt_deltas, which is to be added to it. */
+struct attempt_cell {
+    struct uuid tenant_id;
+    struct uuid id; /* of a delta */
+    int64_t day;
+    struct str method;
+    struct uuid user_id;
+    struct str lead_status;
+    int64_t attempts, responses, response_seconds;
+    struct str response_times;
+};
+extern const struct record attempt_cell_record;
+
 /* Moves up to `limit` deltas to the counts; *done says how many. Several nodes may do so at
  * once. For a job: cx needs no tenant. */
 enum err attempts_fold(struct ctx *cx, int64_t limit, int64_t *done);

@@ -182,29 +182,6 @@ static struct group *user_group(struct arena *arena, struct groups *users, struc
 
 /* --- Cells ---------------------------------------------------------------------------------- */
 
-struct cell {
-    struct uuid id; /* of a delta */
-    int64_t day;
-    struct str method;
-    struct uuid user_id;
-    struct str lead_status;
-    int64_t attempts, responses, response_seconds;
-    struct str response_times;
-};
-
-static const struct field cell_fields[] = {
-    FIELD(cell, id, F_UUID, 0),
-    FIELD(cell, day, F_INT, 0),
-    FIELD(cell, method, F_TEXT, 0),
-    FIELD(cell, user_id, F_UUID, 0),
-    FIELD(cell, lead_status, F_TEXT, 0),
-    FIELD(cell, attempts, F_INT, 0),
-    FIELD(cell, responses, F_INT, 0),
-    FIELD(cell, response_seconds, F_INT, 0),
-    FIELD(cell, response_times, F_TEXT, 0),
-};
-static const struct record cell_record = RECORD(cell, cell_fields);
-
 /* A cell's response times, read once for all groups: the steps that it has are few. */
 struct cell_times {
     struct response_times times;
@@ -212,7 +189,7 @@ struct cell_times {
     size_t step_count;
 };
 
-static enum err read_times(struct ctx *cx, const struct cell *cell, struct cell_times *out)
+static enum err read_times(struct ctx *cx, const struct attempt_cell *cell, struct cell_times *out)
 {
     memset(&out->times, 0, sizeof(out->times));
     out->step_count = 0;
@@ -226,7 +203,7 @@ static enum err read_times(struct ctx *cx, const struct cell *cell, struct cell_
     return OK;
 }
 
-static enum err add(struct ctx *cx, struct group *group, const struct cell *cell,
+static enum err add(struct ctx *cx, struct group *group, const struct attempt_cell *cell,
                     const struct cell_times *cell_times)
 {
     group->line.figures.attempts += cell->attempts;
@@ -246,7 +223,7 @@ static enum err add(struct ctx *cx, struct group *group, const struct cell *cell
     return OK;
 }
 
-static enum err add_cell(struct ctx *cx, struct tally *tally, const struct cell *cell)
+static enum err add_cell(struct ctx *cx, struct tally *tally, const struct attempt_cell *cell)
 {
     const int method = enum_value(&interaction_type_words, cell->method);
     const int status = enum_value(&customer_statuses, cell->lead_status);
@@ -270,7 +247,7 @@ static enum err add_cell(struct ctx *cx, struct tally *tally, const struct cell 
 static enum err add_count(struct ctx *cx, void *context, void *row)
 {
     struct tally *tally = context;
-    const struct cell *cell = row;
+    const struct attempt_cell *cell = row;
 
     tally->page_rows++;
     tally->last_day = cell->day;
@@ -283,7 +260,7 @@ static enum err add_count(struct ctx *cx, void *context, void *row)
 static enum err add_delta(struct ctx *cx, void *context, void *row)
 {
     struct tally *tally = context;
-    const struct cell *cell = row;
+    const struct attempt_cell *cell = row;
 
     tally->page_rows++;
     tally->last_delta_id = cell->id;
@@ -314,7 +291,7 @@ static enum err read_counts(struct ctx *cx, struct tally *tally)
                  {"to_day", v_int(tally->report->to_day)},
                  {"method", v_enum(&interaction_type_words, query->method)},
                  {"user_id", v_uuid(query->user_id)}, {"limit", v_int(PAGE_ROWS)}),
-            &cell_record, add_count, tally));
+            &attempt_cell_record, add_count, tally));
     } while (tally->page_rows == PAGE_ROWS);
     return OK;
 }
@@ -332,7 +309,7 @@ static enum err read_deltas(struct ctx *cx, struct tally *tally)
                          {"to_day", v_int(tally->report->to_day)},
                          {"method", v_enum(&interaction_type_words, query->method)},
                          {"user_id", v_uuid(query->user_id)}, {"limit", v_int(PAGE_ROWS)}),
-                    &cell_record, add_delta, tally));
+                    &attempt_cell_record, add_delta, tally));
     } while (tally->page_rows == PAGE_ROWS);
     return OK;
 }

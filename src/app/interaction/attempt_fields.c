@@ -2,6 +2,7 @@
 #include "app/interaction/attempt.h"
 
 #include "app/interaction/interaction_parts.h"
+#include "app/user/user.h"
 
 static void put_method(struct json_out *out, const void *record)
 {
@@ -12,16 +13,7 @@ static void put_user(struct json_out *out, const void *record)
 {
     const struct interaction *interaction = record;
 
-    if (uuid_is_none(interaction->created_by)) {
-        json_nil(out);
-        return;
-    }
-    json_object_begin(out);
-    JSON_KEY(out, "id");
-    json_uuid(out, interaction->created_by);
-    JSON_KEY(out, "name");
-    json_text(out, interaction->created_by_name);
-    json_object_end(out);
+    user_put_reference(out, interaction->created_by, interaction->created_by_name);
 }
 
 #define METHOD_DOC "By what the contact was made"
@@ -31,10 +23,7 @@ static const struct field attempt_fields[] = {
     FIELD_AS(interaction, "lead_id", customer_id, F_UUID, READ_ONLY),
     FIELD_AS(interaction, "user_id", created_by, F_UUID, READ_ONLY | NULLABLE,
              .doc = "Who logged it"),
-    VIEW("user", put_user, NULL, READ_ONLY,
-         .schema = "{\"type\":[\"object\",\"null\"],\"required\":[\"id\",\"name\"],\"properties\":{"
-                   "\"id\":{\"type\":\"string\",\"format\":\"uuid\"},"
-                   "\"name\":{\"type\":[\"string\",\"null\"]}}}",
+    VIEW("user", put_user, NULL, READ_ONLY, .schema = USER_REFERENCE_SCHEMA,
          .doc = "The same user with the name"),
     VIEW("method", put_method, NULL, READ_ONLY,
          .schema = "{\"enum\":[\"call\",\"video_call\",\"email\",\"sms\",\"chat\",\"meeting\","

@@ -5,6 +5,7 @@
 #include "app/outreach/guard_sql.h"
 #include "app/outreach/similarity.h"
 #include "app/timeline/timeline.h"
+#include "app/user/user.h"
 
 #include <inttypes.h>
 
@@ -31,26 +32,13 @@ static void put_user(struct json_out *out, const void *record)
 {
     const struct outreach_touch *touch = record;
 
-    if (uuid_is_none(touch->user_id)) {
-        json_nil(out);
-        return;
-    }
-    json_object_begin(out);
-    JSON_KEY(out, "id");
-    json_uuid(out, touch->user_id);
-    JSON_KEY(out, "name");
-    json_text(out, touch->user_name);
-    json_object_end(out);
+    user_put_reference(out, touch->user_id, touch->user_name);
 }
 
 /* Rows of guard.sql and answers. */
 static const struct field touch_fields[] = {
     FIELD(outreach_touch, id, F_UUID, READ_ONLY, .doc = "The interaction"),
-    VIEW("user", put_user, NULL, READ_ONLY,
-         .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{"
-                   "\"id\":{\"type\":\"string\",\"format\":\"uuid\"},"
-                   "\"name\":{\"type\":[\"string\",\"null\"]}},\"required\":[\"id\",\"name\"]}",
-         .doc = "Who made it"),
+    VIEW("user", put_user, NULL, READ_ONLY, .schema = USER_REFERENCE_SCHEMA, .doc = "Who made it"),
     FIELD(outreach_touch, method, F_ENUM, READ_ONLY | NO_COLUMN, .names = &interaction_type_words),
     FIELD(outreach_touch, subject, F_TEXT, READ_ONLY | NULLABLE),
     FIELD(outreach_touch, started_at, F_TIME, READ_ONLY),

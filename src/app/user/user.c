@@ -433,3 +433,17 @@ enum err user_reactivate(struct ctx *cx, struct uuid id, struct user *out)
     TRY(set_active(cx, id, true, out));
     return record(cx, "user_reactivated", id, STR_NULL);
 }
+
+void user_put_reference(struct json_out *out, struct uuid id, struct str name)
+{
+    if (uuid_is_none(id)) {
+        json_nil(out);
+        return;
+    }
+    json_object_begin(out);
+    JSON_KEY(out, "id");
+    json_uuid(out, id);
+    JSON_KEY(out, "name");
+    json_text(out, name);
+    json_object_end(out);
+}

@@ -83,4 +83,11 @@ enum err user_reactivate(struct ctx *cx, struct uuid id, struct user *out);
 /* Signs the user out of every browser, except the login `kept` (none: of every one). */
 enum err user_revoke_logins(struct ctx *cx, struct uuid id, struct uuid kept);
 
+/* {"id","name"} as other records name a user; null where it is none. For their views. */
+void user_put_reference(struct json_out *out, struct uuid id, struct str name);
+#define USER_REFERENCE_SCHEMA                                                                      \
+    "{\"type\":[\"object\",\"null\"],\"required\":[\"id\",\"name\"],\"properties\":{"              \
+    "\"id\":{\"type\":\"string\",\"format\":\"uuid\"},"                                            \
+    "\"name\":{\"type\":[\"string\",\"null\"]}}}"
+
 #endif
